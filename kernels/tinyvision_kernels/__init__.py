@@ -1,0 +1,1 @@
+"""Kernels: arrays in, arrays out. Knows nothing of tensors, layers or models (see ``contract.py``)."""

@@ -1,0 +1,58 @@
+"""Contracts of convolution."""
+
+from .registry import OptionalShape, Pads, Pair, Shape, kernel, need, rank
+from .window import windows
+
+
+@kernel("y")
+def conv2d(
+    x: Shape, w: Shape, b: OptionalShape, stride: Pair, pad: Pads, dilation: Pair, groups: int
+) -> tuple[Shape, ...]:
+    """y[n,i,j,o] = b[o] + sum_{r,s,c} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,o].
+
+    x (N, H, W, C), zero outside; w (KH, KW, C/groups, O); output channel o reads the C/groups input
+    channels of its own group o // (O/groups).
+    """
+    rank("x", x, "NHWC")
+    rank("w", w, ("KH", "KW", "C", "O"))
+    need(
+        x[3] == w[2] * groups,
+        f"input has C={x[3]} channels, weight expects {w[2] * groups}; x is {x}",
+    )
+    need(w[3] % groups == 0, f"O={w[3]} output channels do not divide into {groups} groups")
+    need(b is None or b == (w[3],), f"bias must be ({w[3]},), it is {b}")
+    oh, ow = windows(x[1:3], w[:2], stride, pad, dilation)
+    return ((x[0], oh, ow, w[3]),)
+
+
+@kernel("dx")
+def conv2d_dx(
+    dy: Shape, w: Shape, size: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int
+) -> tuple[Shape, ...]:
+    """dx[n,p,q,c] = sum over all (i,j,r,s,o) whose window cell (r,s) lies on (p,q) of dy[n,i,j,o] * w[r,s,c,o].
+
+    dy (N, OH, OW, O); ``size`` = (H, W) of x. It is also the forward pass of a transposed convolution.
+    """
+    rank("dy", dy, ("N", "OH", "OW", "O"))
+    expected = windows(size, w[:2], stride, pad, dilation)
+    need(
+        dy[1:] == (*expected, w[3]),
+        f"dy must be (N, {expected[0]}, {expected[1]}, {w[3]}), it is {dy}; w is {w}",
+    )
+    return ((dy[0], *size, w[2] * groups),)
+
+
+@kernel("dw")
+def conv2d_dw(
+    x: Shape, dy: Shape, window: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int
+) -> tuple[Shape, ...]:
+    """dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o]."""
+    expected = (x[0], *windows(x[1:3], window, stride, pad, dilation))
+    need(dy[:3] == expected, f"dy must be {(*expected, 'O')}, it is {dy}; x is {x}")
+    return ((*window, x[3] // groups, dy[3]),)
+
+
+@kernel("db")
+def bias_grad(dy: Shape) -> tuple[Shape, ...]:
+    """db[o] = sum of dy over all axes but the last."""
+    return (dy[-1:],)

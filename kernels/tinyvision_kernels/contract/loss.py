@@ -1,0 +1,38 @@
+"""Contracts of the losses: one value a row (or element); the caller takes the mean."""
+
+from .registry import OptionalShape, Shape, kernel, need, rank, same
+
+
+@kernel("losses", "probs")
+def softmax_cross_entropy(
+    logits: Shape, labels: Shape, weights: OptionalShape, smoothing: float
+) -> tuple[Shape, ...]:
+    """losses[m] = -sum_k v[k] * q[m,k] * log probs[m,k], probs = softmax(logits).
+
+    q = (1 - smoothing) * onehot(label) + smoothing / K; v = class weights (K,), 1 without; labels (M,)
+    int64 in 0 .. K-1. Source of label smoothing: Szegedy et al. 2016.
+    """
+    rank("logits", logits, "MK")
+    need(labels == logits[:1], f"labels must be ({logits[0]},), they are {labels}")
+    need(weights is None or weights == logits[1:], f"weights must be {logits[1:]}, not {weights}")
+    return (labels, logits)
+
+
+@kernel("dlogits")
+def softmax_cross_entropy_dx(
+    dlosses: Shape, probs: Shape, labels: Shape, weights: OptionalShape, smoothing: float
+) -> tuple[Shape, ...]:
+    """dlogits[m,k] = dlosses[m] * (probs[m,k] * sum_j v[j] q[m,j] - v[k] * q[m,k])."""
+    return (probs,)
+
+
+@kernel("losses")
+def bce_with_logits(logits: Shape, targets: Shape) -> tuple[Shape, ...]:
+    """losses = max(x, 0) - x * t + log(1 + exp(-|x|)), each element on its own; targets t in [0, 1]."""
+    return same(logits, targets)
+
+
+@kernel("dlogits")
+def bce_with_logits_dx(dlosses: Shape, logits: Shape, targets: Shape) -> tuple[Shape, ...]:
+    """dlogits = dlosses * (sigmoid(x) - t)."""
+    return same(dlosses, logits)

@@ -1,0 +1,72 @@
+"""Contracts of pooling and upsampling."""
+
+from .registry import Pads, Pair, Shape, kernel, need, rank
+from .window import windows
+
+MAX_WINDOW = 256  # cells of a max-pool window: their index is kept in one byte
+
+
+@kernel("y", "argmax", dtypes={"argmax": "uint8"})
+def max_pool2d(x: Shape, window: Pair, stride: Pair, pad: Pads) -> tuple[Shape, ...]:
+    """y = the largest cell of each window (NaN if one is NaN), argmax = r*KW + s of the first such cell.
+
+    Cells outside x never win: a window holds at least one real cell.
+    """
+    rank("x", x, "NHWC")
+    need(window[0] * window[1] <= MAX_WINDOW, f"window {window} has more than {MAX_WINDOW} cells")
+    need(
+        max(pad[:2]) < window[0] and max(pad[2:]) < window[1],
+        f"padding {pad} must be smaller than the window {window}",
+    )
+    oh, ow = windows(x[1:3], window, stride, pad)
+    return ((x[0], oh, ow, x[3]),) * 2
+
+
+@kernel("dx")
+def max_pool2d_dx(
+    dy: Shape, argmax: Shape, size: Pair, window: Pair, stride: Pair, pad: Pads
+) -> tuple[Shape, ...]:
+    """dx = dy added at the cell of x that won each window; ``size`` = (H, W) of x."""
+    need(dy == argmax, f"dy {dy} and argmax {argmax} differ in shape")
+    return ((dy[0], *size, dy[3]),)
+
+
+@kernel("y")
+def avg_pool2d(x: Shape, window: Pair, stride: Pair, pad: Pads) -> tuple[Shape, ...]:
+    """y = mean of the real cells of each window (padding is not counted)."""
+    pooled = max_pool2d(x, window, stride, pad)
+    return (pooled[0],)
+
+
+@kernel("dx")
+def avg_pool2d_dx(
+    dy: Shape, size: Pair, window: Pair, stride: Pair, pad: Pads
+) -> tuple[Shape, ...]:
+    """dx = dy / (real cells of the window), added at each of them."""
+    return ((dy[0], *size, dy[3]),)
+
+
+@kernel("y")
+def global_avg_pool2d(x: Shape) -> tuple[Shape, ...]:
+    """y[n,c] = mean over h, w of x[n,h,w,c]."""
+    rank("x", x, "NHWC")
+    return ((x[0], x[3]),)
+
+
+@kernel("dx")
+def global_avg_pool2d_dx(dy: Shape, size: Pair) -> tuple[Shape, ...]:
+    """dx[n,h,w,c] = dy[n,c] / (H * W)."""
+    return ((dy[0], *size, dy[1]),)
+
+
+@kernel("y")
+def upsample2d(x: Shape, factor: Pair) -> tuple[Shape, ...]:
+    """y[n,i,j,c] = x[n, i // fh, j // fw, c]: nearest neighbour."""
+    rank("x", x, "NHWC")
+    return ((x[0], x[1] * factor[0], x[2] * factor[1], x[3]),)
+
+
+@kernel("dx")
+def upsample2d_dx(dy: Shape, factor: Pair) -> tuple[Shape, ...]:
+    """dx[n,h,w,c] = sum of dy over the fh x fw cells that x[n,h,w,c] became."""
+    return ((dy[0], dy[1] // factor[0], dy[2] // factor[1], dy[3]),)

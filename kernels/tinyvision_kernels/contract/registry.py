@@ -1,0 +1,78 @@
+"""How a kernel enters the list, and the words its shape rule is written in."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Shape = tuple[int, ...]
+OptionalShape = Shape | None
+Pair = tuple[int, int]  # (along H, along W)
+Pads = tuple[int, int, int, int]  # cells of zeros (top, bottom, left, right)
+
+
+class ShapeError(ValueError):
+    """Arrays whose shapes do not fit each other; ``place`` names the layer once one is known."""
+
+    place: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {super().__str__()}" if self.place else super().__str__()
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One line of the list: the names of a kernel's arrays and settings, and its shape rule."""
+
+    name: str
+    outputs: tuple[str, ...]
+    updates: tuple[str, ...]
+    inputs: tuple[str, ...]
+    settings: tuple[str, ...]
+    shapes: Callable[..., tuple[Shape, ...]]
+    formula: str
+    dtypes: Mapping[str, str] = field(default_factory=dict)  # outputs not of the inputs' dtype
+
+
+KERNELS: dict[str, Contract] = {}
+
+
+def kernel(
+    *outputs: str, updates: tuple[str, ...] = (), dtypes: Mapping[str, str] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter the decorated shape rule into ``KERNELS``."""
+
+    def enter(rule: Callable[..., Any]) -> Callable[..., Any]:
+        parameters = inspect.signature(rule).parameters
+        arrays = [p for p, v in parameters.items() if v.annotation in (Shape, OptionalShape)]
+        if tuple(arrays) != tuple(parameters)[: len(arrays)]:
+            raise TypeError(f"kernel {rule.__name__}: arrays come before settings")
+        KERNELS[rule.__name__] = Contract(
+            name=rule.__name__,
+            outputs=outputs,
+            updates=updates,
+            inputs=tuple(a for a in arrays if a not in updates),
+            settings=tuple(parameters)[len(arrays) :],
+            shapes=rule,
+            formula=inspect.getdoc(rule) or "",
+            dtypes=dtypes or {},
+        )
+        return rule
+
+    return enter
+
+
+def need(condition: bool, message: str) -> None:
+    if not condition:
+        raise ShapeError(message)
+
+
+def rank(name: str, shape: Shape, letters: Sequence[str]) -> None:
+    wanted = ", ".join(letters)
+    need(len(shape) == len(letters), f"{name} must be ({wanted}), it is {shape}")
+
+
+def same(first: Shape, second: Shape) -> tuple[Shape, ...]:
+    """Shape rule of a kernel whose two inputs and one output agree."""
+    need(first == second, f"{first} and {second} differ in shape")
+    return (first,)

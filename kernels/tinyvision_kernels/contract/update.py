@@ -1,0 +1,73 @@
+"""Contracts of the optimiser updates.
+
+Over flat vectors, in place; g is first multiplied by ``scale`` (gradient clipping).
+"""
+
+from .registry import Shape, kernel
+
+
+@kernel(updates=("w", "velocity"))
+def sgd_step(
+    w: Shape,
+    velocity: Shape,
+    g: Shape,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+    scale: float,
+) -> tuple[Shape, ...]:
+    """g' = scale*g + weight_decay*w; velocity = momentum*velocity + g'; w -= lr * velocity.
+
+    With Nesterov's look-ahead w -= lr * (g' + momentum*velocity). Source: Sutskever et al. 2013.
+    """
+    return ()
+
+
+@kernel(updates=("w", "m", "v"))
+def adam_step(
+    w: Shape,
+    m: Shape,
+    v: Shape,
+    g: Shape,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    step: int,
+    scale: float,
+) -> tuple[Shape, ...]:
+    """m, v = running means of g', g'^2; w -= lr * (m / (1-beta1^step)) / (sqrt(v / (1-beta2^step)) + eps).
+
+    ``step`` counts from 1. Decay is added to the gradient (Kingma and Ba 2015) or, if decoupled, taken
+    off the weight first, w *= 1 - lr*weight_decay (Loshchilov and Hutter 2019).
+    """
+    return ()
+
+
+@kernel(updates=("w", "square", "velocity"))
+def rmsprop_step(
+    w: Shape,
+    square: Shape,
+    velocity: Shape,
+    g: Shape,
+    lr: float,
+    alpha: float,
+    eps: float,
+    momentum: float,
+    weight_decay: float,
+    scale: float,
+) -> tuple[Shape, ...]:
+    """square = alpha*square + (1-alpha)*g'^2; velocity = momentum*velocity + g'/(sqrt(square)+eps); w -= lr*velocity.
+
+    g' = scale*g + weight_decay*w. Source: Tieleman and Hinton, lecture 6.5, 2012.
+    """
+    return ()
+
+
+@kernel("total", dtypes={"total": "float64"})
+def sum_of_squares(g: Shape) -> tuple[Shape, ...]:
+    """total[0] = sum of g^2 in float64, in an order that depends on the size alone."""
+    return ((1,),)

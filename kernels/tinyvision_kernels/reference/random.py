@@ -1,0 +1,67 @@
+"""Philox4x32-10: random numbers as a pure function of (seed, purpose, step, element).
+
+A counter-based generator keeps no state: element ``i`` of a draw is a hash of its own coordinates. So
+any thread, any worker and any device computes the same number, and a run that is killed and resumed at
+step 1000 draws what it would have drawn.
+
+Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
+"""
+
+from typing import Any
+
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+KEY_STEPS = (0x9E3779B9, 0xBB67AE85)  # golden ratio and sqrt(3) - 1, in 32 bits
+ROUNDS = 10
+WORD = 0xFFFFFFFF
+
+
+def philox_words(
+    xp: Any, counter: tuple[Any, Any, Any, Any], key: tuple[int, int]
+) -> tuple[Any, Any, Any, Any]:
+    """Turn four 32-bit counter words and a 64-bit key into four random 32-bit words.
+
+    The words are uint64 arrays (or broadcastable to one another) that hold 32-bit values, because the
+    64-bit product of two words is what the generator needs.
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    word, half = xp.uint64(WORD), xp.uint64(32)
+    for _ in range(ROUNDS):
+        product0 = c0 * xp.uint64(MULTIPLIERS[0])
+        product1 = c2 * xp.uint64(MULTIPLIERS[1])
+        c0, c1, c2, c3 = (
+            (product1 >> half) ^ c1 ^ xp.uint64(k0),
+            product1 & word,
+            (product0 >> half) ^ c3 ^ xp.uint64(k1),
+            product0 & word,
+        )
+        k0, k1 = (k0 + KEY_STEPS[0]) & WORD, (k1 + KEY_STEPS[1]) & WORD
+    return c0, c1, c2, c3
+
+
+def random_bits(xp: Any, bits: Any, seed: int, purpose: int, step: int) -> None:
+    """Fill ``bits`` with uniform 32-bit words.
+
+    Parameters
+    ----------
+    bits : uint32 array of any shape, written
+        Element ``i`` (in C order) is word ``i % 4`` of Philox block ``i // 4``.
+    seed : int
+        64 bits; the generator's key.
+    purpose : int
+        32 bits; what the numbers are for, so that two uses of one seed never share a draw.
+    step : int
+        32 bits; which draw for that purpose (the training step, the epoch ...).
+    """
+    blocks = (bits.size + 3) // 4
+    index = xp.arange(blocks, dtype=xp.uint64)
+    counter = (
+        index & xp.uint64(WORD),
+        index >> xp.uint64(32),
+        xp.full(blocks, step & WORD, dtype=xp.uint64),
+        xp.full(blocks, purpose & WORD, dtype=xp.uint64),
+    )
+    words = philox_words(xp, counter, (seed & WORD, (seed >> 32) & WORD))
+    # four (blocks,) -> (blocks, 4) -> (4 * blocks,): word 0..3 of block 0, then of block 1 ...
+    stream = xp.stack(words, axis=1).reshape(-1)[: bits.size]
+    bits[...] = stream.astype(xp.uint32).reshape(bits.shape)
