@@ -1,0 +1,1 @@
+"""Data sets: formats, folders, splits, preprocessing and batches."""
