@@ -1,6 +1,7 @@
 """Contracts of the activations.
 
-Most work element by element: y has the shape of x. Each backward takes what its formula needs, x or y.
+Most work element by element: y has the shape of x. Each backward takes what its formula needs, x
+or y.
 """
 
 from .registry import Shape, kernel, rank, same

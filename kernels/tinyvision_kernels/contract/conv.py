@@ -29,9 +29,11 @@ def conv2d(
 def conv2d_dx(
     dy: Shape, w: Shape, size: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int
 ) -> tuple[Shape, ...]:
-    """dx[n,p,q,c] = sum over all (i,j,r,s,o) whose window cell (r,s) lies on (p,q) of dy[n,i,j,o] * w[r,s,c,o].
+    """dx[n,p,q,c] = sum of dy[n,i,j,o] * w[r,s,c,o] over the windows that cover pixel (p, q).
 
-    dy (N, OH, OW, O); ``size`` = (H, W) of x. It is also the forward pass of a transposed convolution.
+    That is over all (i,j,r,s,o) with i*sh + r*dh - top = p and j*sw + s*dw - left = q. dy is
+    (N, OH, OW, O); ``size`` = (H, W) of x, which dy alone does not tell when stride > 1. It is also
+    the forward pass of a transposed convolution.
     """
     rank("dy", dy, ("N", "OH", "OW", "O"))
     expected = windows(size, w[:2], stride, pad, dilation)
@@ -46,7 +48,10 @@ def conv2d_dx(
 def conv2d_dw(
     x: Shape, dy: Shape, window: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int
 ) -> tuple[Shape, ...]:
-    """dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o]."""
+    """dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o].
+
+    ``window`` = (KH, KW); c counts within the group of o, as in conv2d.
+    """
     expected = (x[0], *windows(x[1:3], window, stride, pad, dilation))
     need(dy[:3] == expected, f"dy must be {(*expected, 'O')}, it is {dy}; x is {x}")
     return ((*window, x[3] // groups, dy[3]),)

@@ -9,8 +9,9 @@ def softmax_cross_entropy(
 ) -> tuple[Shape, ...]:
     """losses[m] = -sum_k v[k] * q[m,k] * log probs[m,k], probs = softmax(logits).
 
-    q = (1 - smoothing) * onehot(label) + smoothing / K; v = class weights (K,), 1 without; labels (M,)
-    int64 in 0 .. K-1. Source of label smoothing: Szegedy et al. 2016.
+    q = (1 - smoothing) * onehot(label) + smoothing / K; v = class weights (K,), 1 without; labels
+    (M,) int64 in 0 .. K-1. A class with q = 0 adds nothing, even where its logit is -inf. Source of
+    label smoothing: Szegedy et al. 2016.
     """
     rank("logits", logits, "MK")
     need(labels == logits[:1], f"labels must be ({logits[0]},), they are {labels}")
@@ -28,7 +29,10 @@ def softmax_cross_entropy_dx(
 
 @kernel("losses")
 def bce_with_logits(logits: Shape, targets: Shape) -> tuple[Shape, ...]:
-    """losses = max(x, 0) - x * t + log(1 + exp(-|x|)), each element on its own; targets t in [0, 1]."""
+    """losses = max(x, 0) - x * t + log(1 + exp(-|x|)) for each element, targets t in [0, 1].
+
+    It is -t log p - (1 - t) log(1 - p) with p = sigmoid(x), written so that exp never overflows.
+    """
     return same(logits, targets)
 
 

@@ -1,7 +1,7 @@
 """Contracts of normalisation.
 
-All of them: xhat = (x - mean) * inv_std, inv_std = 1 / sqrt(var + eps), y = xhat * gamma + beta. They
-differ in what mean and variance are taken over.
+All of them: xhat = (x - mean) * inv_std, inv_std = 1 / sqrt(var + eps), y = xhat * gamma + beta.
+They differ in what mean and variance are taken over.
 """
 
 from .registry import Shape, kernel, need, rank
@@ -35,7 +35,10 @@ def batch_norm(
 def batch_norm_grad(
     dy: Shape, x: Shape, gamma: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
-    """dbeta = sum dy; dgamma = sum dy * xhat; dx = gamma * inv_std * (dy - (dbeta + xhat * dgamma) / M)."""
+    """dx = gamma * inv_std * (dy - (dbeta + xhat * dgamma) / M), with M cells a channel.
+
+    dbeta = sum dy and dgamma = sum dy * xhat, both over all axes but the last.
+    """
     need(dy == x, f"dy {dy} and x {x} differ in shape")
     return (x, gamma, gamma)
 
@@ -53,7 +56,7 @@ def batch_norm_infer(
 def batch_norm_infer_grad(
     dy: Shape, x: Shape, gamma: Shape, mean: Shape, var: Shape, eps: float
 ) -> tuple[Shape, ...]:
-    """dx = dy * gamma * inv_std; dgamma = sum dy * xhat; dbeta = sum dy: the statistics are constants."""
+    """dx = dy * gamma * inv_std, dgamma = sum dy * xhat, dbeta = sum dy: mean and var are given."""
     need(dy == x, f"dy {dy} and x {x} differ in shape")
     return (x, gamma, gamma)
 
@@ -70,16 +73,19 @@ def layer_norm(x: Shape, gamma: Shape, beta: Shape, eps: float) -> tuple[Shape, 
 def layer_norm_grad(
     dy: Shape, x: Shape, gamma: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
-    """With g = dy * gamma: dx = inv_std * (g - mean_D(g) - xhat * mean_D(g * xhat)); dgamma, dbeta over rows."""
+    """With g = dy * gamma: dx = inv_std * (g - mean_D(g) - xhat * mean_D(g * xhat)).
+
+    dgamma = sum dy * xhat and dbeta = sum dy over the rows.
+    """
     need(dy == x, f"dy {dy} and x {x} differ in shape")
     return (x, gamma, gamma)
 
 
 @kernel("y", "mean", "inv_std")
 def group_norm(x: Shape, gamma: Shape, beta: Shape, groups: int, eps: float) -> tuple[Shape, ...]:
-    """Normalise each image and group of C/G channels over H, W and the group. Source: Wu and He 2018.
+    """Normalise each image and group of C/G channels over H, W and the group.
 
-    x (N, H, W, C); mean and inv_std (N, G); gamma and beta (C,).
+    x (N, H, W, C); mean and inv_std (N, G); gamma and beta (C,). Source: Wu and He 2018.
     """
     rank("x", x, "NHWC")
     need(x[3] % groups == 0, f"C={x[3]} channels do not divide into {groups} groups")

@@ -8,9 +8,10 @@ MAX_WINDOW = 256  # cells of a max-pool window: their index is kept in one byte
 
 @kernel("y", "argmax", dtypes={"argmax": "uint8"})
 def max_pool2d(x: Shape, window: Pair, stride: Pair, pad: Pads) -> tuple[Shape, ...]:
-    """y = the largest cell of each window (NaN if one is NaN), argmax = r*KW + s of the first such cell.
+    """y = the largest cell of each window, argmax = r*KW + s of the first such cell.
 
-    Cells outside x never win: a window holds at least one real cell.
+    If a cell is NaN then y is NaN and argmax the first NaN. Cells outside x never win, not even
+    against -inf: a window holds at least one real cell.
     """
     rank("x", x, "NHWC")
     need(window[0] * window[1] <= MAX_WINDOW, f"window {window} has more than {MAX_WINDOW} cells")

@@ -7,13 +7,16 @@ from .registry import Shape, kernel
 def dropout(x: Shape, rate: float, seed: int, purpose: int, step: int) -> tuple[Shape, ...]:
     """y[i] = x[i] / (1 - rate) where word i of Philox(seed, purpose, step) >= rate * 2^32, else 0.
 
-    Backward is the same kernel on dy with the same four numbers: no mask is stored. Source: Srivastava
-    et al. 2014; the generator: Salmon et al. 2011.
+    Backward is the same kernel on dy with the same four numbers: no mask is stored. Source:
+    Srivastava et al. 2014; the generator: Salmon et al. 2011.
     """
     return (x,)
 
 
 @kernel("bits", dtypes={"bits": "uint32"})
 def random_bits(count: int, seed: int, purpose: int, step: int) -> tuple[Shape, ...]:
-    """Words of Philox4x32-10: element i is word i % 4 of the block with counter (i // 4, step, purpose)."""
+    """Fill with words of Philox4x32-10, whose key is the seed.
+
+    Element i is word i % 4 of the block with counter (i // 4 in two words, step, purpose).
+    """
     return ((count,),)

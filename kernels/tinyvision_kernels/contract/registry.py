@@ -63,11 +63,13 @@ def kernel(
 
 
 def need(condition: bool, message: str) -> None:
+    """Refuse shapes that break ``condition``."""
     if not condition:
         raise ShapeError(message)
 
 
 def rank(name: str, shape: Shape, letters: Sequence[str]) -> None:
+    """Refuse an array that has not one axis a letter: ``rank("x", x, "NHWC")``."""
     wanted = ", ".join(letters)
     need(len(shape) == len(letters), f"{name} must be ({wanted}), it is {shape}")
 

@@ -39,10 +39,12 @@ def adam_step(
     step: int,
     scale: float,
 ) -> tuple[Shape, ...]:
-    """m, v = running means of g', g'^2; w -= lr * (m / (1-beta1^step)) / (sqrt(v / (1-beta2^step)) + eps).
+    """w -= lr * mhat / (sqrt(vhat) + eps), with running means m of g' and v of g'^2.
 
-    ``step`` counts from 1. Decay is added to the gradient (Kingma and Ba 2015) or, if decoupled, taken
-    off the weight first, w *= 1 - lr*weight_decay (Loshchilov and Hutter 2019).
+    m = beta1*m + (1-beta1)*g'; v = beta2*v + (1-beta2)*g'^2; mhat = m / (1-beta1^step) and
+    vhat = v / (1-beta2^step) undo their start at zero; ``step`` counts from 1. Weight decay is
+    added to the gradient, g' = scale*g + weight_decay*w (Kingma and Ba 2015), or, if decoupled,
+    taken off the weight first, w *= 1 - lr*weight_decay (Loshchilov and Hutter 2019).
     """
     return ()
 
@@ -60,9 +62,10 @@ def rmsprop_step(
     weight_decay: float,
     scale: float,
 ) -> tuple[Shape, ...]:
-    """square = alpha*square + (1-alpha)*g'^2; velocity = momentum*velocity + g'/(sqrt(square)+eps); w -= lr*velocity.
+    """square = alpha*square + (1-alpha)*g'^2; w -= lr * velocity.
 
-    g' = scale*g + weight_decay*w. Source: Tieleman and Hinton, lecture 6.5, 2012.
+    velocity = momentum*velocity + g' / (sqrt(square) + eps), with g' = scale*g + weight_decay*w.
+    Source: Tieleman and Hinton, lecture 6.5, 2012.
     """
     return ()
 

@@ -10,13 +10,14 @@ def window_count(
     reach = dilation * (window - 1) + 1
     need(
         size + before + after >= reach,
-        f"a window that reaches over {reach} cells does not fit {size} cells padded by {before} and "
-        f"{after}: use a smaller window, pad='same', or a larger image",
+        f"a window that reaches over {reach} cells does not fit {size} cells padded by {before} "
+        f"and {after}: use a smaller window, pad='same', or a larger image",
     )
     return (size + before + after - reach) // stride + 1
 
 
 def windows(size: Shape, window: Shape, stride: Pair, pad: Pads, dilation: Pair = (1, 1)) -> Pair:
+    """Count the positions of a window along H and along W."""
     return (
         window_count(size[0], window[0], stride[0], pad[0], pad[1], dilation[0]),
         window_count(size[1], window[1], stride[1], pad[2], pad[3], dilation[1]),
