@@ -1,8 +1,23 @@
-"""The errors a user can cause. Each message is one sentence: what, with which values, and the way out."""
+"""The errors a user can cause.
+
+Each message is one sentence: what, with which values, and the way out.
+"""
+
+from tinyvision_kernels.contract import ShapeError
+
+__all__ = [
+    "BackendError",
+    "DataError",
+    "DownloadError",
+    "ModelFileError",
+    "ShapeError",
+    "TinyvisionError",
+    "TrainingError",
+]
 
 
 class TinyvisionError(Exception):
-    """Base of every error that tinyvision raises on purpose and the command line prints as one line."""
+    """Base of the errors raised on purpose; the command line prints them as one sentence."""
 
 
 class BackendError(TinyvisionError, RuntimeError):
@@ -19,10 +34,6 @@ class DownloadError(TinyvisionError, OSError):
 
 class ModelFileError(TinyvisionError, ValueError):
     """A model file is damaged, of an unknown format, or does not fit the model."""
-
-
-class ShapeError(TinyvisionError, ValueError):
-    """Arrays of shapes that do not fit each other."""
 
 
 class TrainingError(TinyvisionError, RuntimeError):

@@ -1,7 +1,7 @@
 """Host-side random numbers: initialisation, shuffling, splits.
 
-Every draw is named by ``(seed, purpose, step)`` and is the same on every machine, backend and thread
-count; see :mod:`tinyvision_kernels.reference.random` for the generator.
+Every draw is named by ``(seed, purpose, step)`` and is the same on every machine, backend and
+thread count; see :mod:`tinyvision_kernels.reference.random` for the generator.
 """
 
 import zlib
@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tinyvision_kernels.reference.random import random_bits
 
 _TO_UNIT = 2.0**-32  # a 32-bit word to [0, 1)
 
 
 def purpose_of(name: str) -> int:
-    """Map a readable purpose ("shuffle", "init conv1.w") to the 32-bit number the generator takes."""
+    """Map a readable purpose ("shuffle", "init conv1.w") to the generator's 32-bit number."""
     return zlib.crc32(name.encode())
 
 

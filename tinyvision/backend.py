@@ -1,0 +1,290 @@
+"""The switch between ways of computing: ``reference`` (NumPy), ``cpu`` (Numba), ``cuda`` (CuPy).
+
+A backend is an object that is chosen, never guessed from an array: reference and cpu both compute
+on NumPy arrays. It holds an array module ``xp`` and a table of kernels: the reference kernels,
+overlaid by the backend's own. What a backend borrows from the reference is listed by
+:func:`backends`; a strict backend refuses to borrow.
+
+The choice, strongest first: ``with tv.using("reference"):``, ``tv.use("cpu")``, the environment
+variable ``TINYVISION_BACKEND``, and else ``auto``: the best backend that works here and has kernels
+of its own.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyvision_kernels.contract import KERNELS, Contract
+
+from .errors import BackendError
+
+Array = Any  # an array of the backend's module: numpy.ndarray or cupy.ndarray
+
+NAMES = ("reference", "cpu", "cuda")
+ALIASES = {"numpy": "reference", "numba": "cpu", "cupy": "cuda"}
+
+
+class Kernel:
+    """A kernel bound to a backend: checks its arrays, allocates its outputs, runs.
+
+    ``k.conv2d(x, w, b, ...)`` returns the output, or a tuple of several. ``k.conv2d.into(y, x, w,
+    b, ...)`` is the bare implementation for callers that own the outputs.
+    """
+
+    __slots__ = ("contract", "into", "xp")
+
+    def __init__(self, contract: Contract, implementation: Callable[..., None], xp: Any) -> None:
+        self.contract, self.into, self.xp = contract, implementation, xp
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run on updates, inputs and settings in the contract's order; return the outputs."""
+        contract, xp = self.contract, self.xp
+        changed, count = len(contract.updates), len(contract.updates) + len(contract.inputs)
+        arrays = list(arguments[:count])
+        settings = arguments[count:]
+        shapes = contract.shapes(*[a if a is None else a.shape for a in arrays], *settings)
+        dtype = self._dtype(arrays)
+        for i, array in enumerate(arrays):
+            if array is not None and not array.flags.c_contiguous:
+                if i < changed:
+                    raise ValueError(f"{contract.name}: {contract.updates[i]} must be contiguous")
+                arrays[i] = xp.ascontiguousarray(array)
+        outputs = [
+            xp.empty(shape, contract.dtypes.get(name, dtype))
+            for name, shape in zip(contract.outputs, shapes, strict=True)
+        ]
+        self.into(*outputs, *arrays, *settings)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _dtype(self, arrays: list[Array]) -> Any:
+        """Return the one floating dtype of the arrays: kernels never promote in silence."""
+        found = None
+        names = self.contract.updates + self.contract.inputs
+        for name, array in zip(names, arrays, strict=True):
+            if array is None or array.dtype.kind != "f":
+                continue
+            if found is not None and array.dtype != found:
+                raise TypeError(
+                    f"{self.contract.name}: {name} is {array.dtype} but an earlier input is "
+                    f"{found}; convert one with .astype"
+                )
+            found = array.dtype
+        if found is None and arrays:
+            kinds = ", ".join(str(a.dtype) for a in arrays if a is not None)
+            raise TypeError(
+                f"{self.contract.name}: expected float32 or float64 arrays, got {kinds}; "
+                "convert with .astype('float32')"
+            )
+        return found
+
+
+class Kernels:
+    """The kernels of a backend as attributes (``k.conv2d``) beside its array module (``k.xp``)."""
+
+    def __init__(
+        self, xp: Any, table: Mapping[str, Callable[..., None]], *, refused: frozenset[str]
+    ) -> None:
+        self.xp = xp
+        for name, implementation in table.items():
+            if name not in refused:
+                setattr(self, name, Kernel(KERNELS[name], implementation, xp))
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Kernel: ...
+
+    else:
+
+        def __getattr__(self, name):
+            if name in KERNELS:
+                raise BackendError(
+                    f"the strict backend has no kernel {name!r} of its own and may not borrow it "
+                    "from the reference; choose it without strict=True"
+                )
+            raise AttributeError(name)
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """A way of computing: array module, kernels, and the door between host and device."""
+
+    name: str
+    xp: Any
+    kernels: Kernels
+    native: tuple[str, ...]
+    borrowed: tuple[str, ...]
+    to_host: Callable[[Array], NDArray[Any]]
+    synchronize: Callable[[], None]
+    strict: bool = False
+
+    def asarray(self, array: Any, dtype: Any = None) -> Array:
+        """Return ``array`` as a contiguous array of this backend, copied only where needed."""
+        if self.xp is np:
+            return (
+                np.ascontiguousarray(array, dtype) if np.ndim(array) else np.asarray(array, dtype)
+            )
+        return self.xp.asarray(array, dtype)
+
+    def __repr__(self) -> str:
+        return f"Backend({self.name!r}, {len(self.native)} native, {len(self.borrowed)} borrowed)"
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """What :func:`backends` says of one backend; ``reason`` tells why it is not available."""
+
+    name: str
+    available: bool
+    reason: str
+    native: tuple[str, ...]
+    borrowed: tuple[str, ...]
+
+
+def make_backend(
+    name: str,
+    xp: Any,
+    own: Mapping[str, Callable[..., None]],
+    *,
+    strict: bool = False,
+    to_host: Callable[[Array], NDArray[Any]] = np.asarray,
+    synchronize: Callable[[], None] = lambda: None,
+) -> Backend:
+    """Overlay the reference kernels, bound to ``xp``, with a backend's own."""
+    from tinyvision_kernels import reference
+
+    table = {kernel: partial(function, xp) for kernel, function in reference.TABLE.items()}
+    borrowed = tuple(kernel for kernel in KERNELS if kernel not in own)
+    refused = frozenset(borrowed) if strict and name != "reference" else frozenset()
+    return Backend(
+        name=name,
+        xp=xp,
+        kernels=Kernels(xp, {**table, **own}, refused=refused),
+        native=tuple(KERNELS) if name == "reference" else tuple(own),
+        borrowed=() if name == "reference" else borrowed,
+        to_host=to_host,
+        synchronize=synchronize,
+        strict=strict,
+    )
+
+
+def _reference(strict: bool) -> Backend:
+    return make_backend("reference", np, {}, strict=strict)
+
+
+def _cpu(strict: bool) -> Backend:
+    try:
+        from tinyvision_kernels import cpu
+    except ImportError as error:
+        raise BackendError(
+            f"backend 'cpu' needs Numba, which cannot be imported here ({error}): "
+            "pip install numba, or choose backend 'reference'"
+        ) from error
+    return make_backend("cpu", np, cpu.TABLE, strict=strict)
+
+
+def _cuda(strict: bool) -> Backend:
+    try:
+        import cupy
+    except ImportError as error:
+        raise BackendError(
+            "backend 'cuda' needs CuPy, which is not installed here: "
+            "pip install 'tinyvision[cuda]' on a machine with an NVIDIA GPU"
+        ) from error
+    if not cupy.is_available():
+        raise BackendError("backend 'cuda' needs an NVIDIA GPU with a driver, and CuPy finds none")
+    return make_backend(
+        "cuda",
+        cupy,
+        {},
+        strict=strict,
+        to_host=cupy.asnumpy,
+        synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
+    )
+
+
+_MAKERS: dict[str, Callable[[bool], Backend]] = {
+    "reference": _reference,
+    "cpu": _cpu,
+    "cuda": _cuda,
+}
+
+
+@cache
+def get(name: str, strict: bool = False) -> Backend:
+    """Return the backend of that name or alias; made once.
+
+    Raises
+    ------
+    BackendError
+        The name is unknown, or the backend cannot run here.
+    """
+    full = ALIASES.get(name, name)
+    if full == "auto":
+        return _best(strict)
+    if full not in _MAKERS:
+        known = [*NAMES, *ALIASES, "auto"]
+        close = get_close_matches(full, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise BackendError(f"there is no backend {name!r}{hint} (known: {', '.join(known)})")
+    return _MAKERS[full](strict)
+
+
+def _best(strict: bool) -> Backend:
+    for name in ("cuda", "cpu"):
+        try:
+            backend = get(name, strict)
+        except BackendError:
+            continue
+        if backend.native:  # a backend that borrows everything is no gain
+            return backend
+    return get("reference", strict)
+
+
+_chosen: Backend | None = None  # by use(), for the whole process
+_scoped: ContextVar[Backend | None] = ContextVar("tinyvision_backend", default=None)
+
+
+def use(name: str, *, strict: bool = False) -> Backend:
+    """Choose the backend for the whole process; ``strict`` refuses to borrow from reference."""
+    global _chosen
+    _chosen = get(name, strict)
+    return _chosen
+
+
+@contextmanager
+def using(name: str | Backend, *, strict: bool = False) -> Iterator[Backend]:
+    """Choose the backend inside a ``with`` block, in this thread or task alone."""
+    backend = name if isinstance(name, Backend) else get(name, strict)
+    token = _scoped.set(backend)
+    try:
+        yield backend
+    finally:
+        _scoped.reset(token)
+
+
+def current() -> Backend:
+    """Return the backend in force."""
+    scoped = _scoped.get()
+    if scoped is not None:
+        return scoped
+    return _chosen or use(os.environ.get("TINYVISION_BACKEND") or "auto")
+
+
+def backends() -> list[BackendInfo]:
+    """List every backend: whether it runs here, its own kernels, and those it borrows."""
+    infos = []
+    for name in NAMES:
+        try:
+            backend = get(name)
+            infos.append(BackendInfo(name, True, "", backend.native, backend.borrowed))
+        except BackendError as error:
+            infos.append(BackendInfo(name, False, str(error), (), ()))
+    return infos

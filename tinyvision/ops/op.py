@@ -1,0 +1,62 @@
+"""What an op is: a pair of functions on arrays, and the numbers that describe it."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tinyvision_kernels.contract import Shape
+
+from ..backend import Array, Kernels
+
+Saved = Any  # whatever forward hands to backward: arrays, shapes, or nothing
+Grads = tuple[Array | None, ...]
+
+
+@dataclass(frozen=True)
+class Op:
+    """A differentiable function of arrays, written as an explicit forward/backward pair.
+
+    Settings (stride, axis ...) are fields of the op; arrays are arguments. Forward *returns* what
+    backward will need instead of keeping it on ``self``, so the same op can run many times before
+    the first backward, as a layer that is used twice in a network does.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__name__
+
+    def forward(self, k: Kernels, *inputs: Array) -> tuple[Array, Saved]:
+        """Return the output and what backward needs.
+
+        Parameters
+        ----------
+        k : Kernels
+            The kernels of the backend in force; ``k.xp`` is its array module.
+        *inputs : arrays
+            C-contiguous, of one floating dtype (labels and indices apart).
+        """
+        raise NotImplementedError(f"op {self.name} defines no forward")
+
+    def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
+        """Return one gradient per input, or None for those that ``needs`` does not ask for.
+
+        Parameters
+        ----------
+        dy : array, the shape of the output
+            dloss/doutput.
+        saved
+            What forward returned.
+        needs : one bool per input
+            Whether anybody wants that gradient; computing others is allowed but wasted.
+        """
+        raise NotImplementedError(f"op {self.name} defines no backward")
+
+    def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        """Floating-point operations of one forward run; a multiply-add counts as two.
+
+        By default one per output element, which fits element-wise ops.
+        """
+        count = 1
+        for size in output:
+            count *= size
+        return count

@@ -1,0 +1,313 @@
+"""Tensor: an array that remembers how it was computed (the remembering is in ``tape.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyvision_kernels.contract import Shape
+
+from . import backend as _backend
+from . import tape
+from .backend import Array
+from .ops import elementwise, linalg, reduce, shape
+from .ops.op import Op
+
+
+class Tensor:
+    """An array that remembers how it was computed.
+
+    Parameters
+    ----------
+    data : array, nested lists or a number
+        Arrays keep their dtype; Python numbers with a fraction become float32. Images are
+        channels-last, ``(N, H, W, C)``.
+    requires_grad : bool
+        Whether backward should leave dloss/ddata in ``grad``. Floating data only.
+    name : str
+        For error messages.
+
+    Attributes
+    ----------
+    data : array of the backend in force when the tensor was made
+    grad : array of the same shape and dtype, or None
+        Accumulates over backward calls until :meth:`zero_grad`.
+    """
+
+    __slots__ = ("__weakref__", "data", "grad", "name", "node", "requires_grad")
+    __array_priority__ = 1000  # so that array * tensor asks the tensor
+
+    def __init__(self, data: Any, *, requires_grad: bool = False, name: str = "") -> None:
+        if isinstance(data, Tensor):
+            raise TypeError("the data is already a Tensor; use it, or .detach() for one apart")
+        if not hasattr(data, "dtype"):
+            data = np.asarray(data)
+            if data.dtype == np.float64:
+                data = data.astype(np.float32)
+        self.data: Array = _backend.current().asarray(data)
+        if requires_grad and self.data.dtype.kind != "f":
+            raise TypeError(
+                f"only float32 and float64 tensors have gradients, this one is {self.data.dtype}; "
+                "convert with .astype('float32')"
+            )
+        self.grad: Array | None = None
+        self.requires_grad = requires_grad
+        self.node: tape.Node | None = None
+        self.name = name
+
+    # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        """Length along each axis."""
+        return tuple(self.data.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return int(self.data.ndim)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(self.data.size)
+
+    @property
+    def dtype(self) -> Any:
+        """The NumPy dtype of the elements."""
+        return self.data.dtype
+
+    def numpy(self) -> NDArray[Any]:
+        """Return the values as a NumPy array on the host, shared where possible."""
+        data = self.data
+        return data if isinstance(data, np.ndarray) else _backend.current().to_host(data)
+
+    def item(self) -> float:
+        """Return the value of a tensor of one element as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item() needs exactly one element, the tensor has shape {self.shape}")
+        return self.numpy().reshape(()).item()  # type: ignore[no-any-return]
+
+    def detach(self) -> Tensor:
+        """Return a tensor of the same data that the tape knows nothing about."""
+        return _wrap(self.data)
+
+    def zero_grad(self) -> None:
+        """Forget the accumulated gradient."""
+        self.grad = None
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        values = np.array2string(self.numpy(), precision=4, threshold=20, edgeitems=2, prefix="  ")
+        grad = ", requires_grad" if self.requires_grad else ""
+        return f"Tensor{name}({values}, shape={self.shape}, {self.dtype}{grad})"
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    __hash__ = object.__hash__
+
+    # --- the walk back ------------------------------------------------------------------------
+
+    def backward(self, dy: Any = None, *, retain: bool = False) -> None:
+        """Add d(self)/d(leaf) to ``grad`` of every leaf that requires a gradient.
+
+        Parameters
+        ----------
+        dy : array of this tensor's shape, optional
+            The gradient that arrives here; 1 for a scalar loss.
+        retain : bool
+            Keep what the nodes saved, so that backward may run again.
+
+        Raises
+        ------
+        ValueError
+            The tensor is no scalar and ``dy`` is missing, or ``dy`` has another shape.
+        RuntimeError
+            Nothing here requires a gradient, or the graph has been walked already.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward: no input of this tensor requires a gradient (was it computed under "
+                "no_grad, or from data alone?)"
+            )
+        tape.walk_back(self, self._first_gradient(dy), retain)
+
+    def _first_gradient(self, dy: Any) -> Array:
+        backend = _backend.current() if self.node is None else self.node.backend
+        if dy is None:
+            if self.size != 1:
+                raise ValueError(
+                    f"backward of a tensor of shape {self.shape} needs the gradient that arrives "
+                    "there: pass dy, or reduce to a scalar loss first (.sum(), .mean())"
+                )
+            return backend.xp.ones(self.shape, self.dtype)
+        dy = dy.data if isinstance(dy, Tensor) else backend.asarray(dy, self.dtype)
+        if tuple(dy.shape) != self.shape:
+            raise ValueError(f"dy has shape {tuple(dy.shape)}, the tensor has {self.shape}")
+        return dy
+
+    # --- operators ----------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return apply(elementwise.Add(), self, _operand(other, self))
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(elementwise.Sub(), self, _operand(other, self))
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(elementwise.Mul(), self, _operand(other, self))
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return apply(elementwise.Div(), self, _operand(other, self))
+
+    def __pow__(self, other: Any) -> Tensor:
+        return apply(elementwise.Pow(), self, _operand(other, self))
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return apply(linalg.MatMul(), self, _operand(other, self))
+
+    def __radd__(self, other: Any) -> Tensor:
+        return _operand(other, self) + self
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return _operand(other, self) - self
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return _operand(other, self) * self
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _operand(other, self) / self
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return _operand(other, self) ** self
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _operand(other, self) @ self
+
+    def __neg__(self) -> Tensor:
+        return apply(elementwise.Neg(), self)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return _wrap(self.data > _operand(other, self).data)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return _wrap(self.data < _operand(other, self).data)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return _wrap(self.data >= _operand(other, self).data)
+
+    def __le__(self, other: Any) -> Tensor:
+        return _wrap(self.data <= _operand(other, self).data)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return apply(shape.GetItem(_plain_index(index)), self)
+
+    def exp(self) -> Tensor:
+        """e to the power of each element."""
+        return apply(elementwise.Exp(), self)
+
+    def log(self) -> Tensor:
+        """Natural logarithm of each element."""
+        return apply(elementwise.Log(), self)
+
+    def sqrt(self) -> Tensor:
+        """Square root of each element."""
+        return apply(elementwise.Sqrt(), self)
+
+    def abs(self) -> Tensor:
+        """Absolute value of each element (gradient 0 at 0)."""
+        return apply(elementwise.Abs(), self)
+
+    def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
+        """Limit each element to [low, high]; the gradient is 0 outside."""
+        return apply(elementwise.Clip(low, high), self)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """Sum over the given axes, or over all."""
+        return apply(reduce.Sum(axis, keepdims), self)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """Mean over the given axes, or over all."""
+        return apply(reduce.Mean(axis, keepdims), self)
+
+    def max(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """Maximum over the given axes, or over all; ties share the gradient equally."""
+        return apply(reduce.Max(axis, keepdims), self)
+
+    def reshape(self, *sizes: int | Sequence[int]) -> Tensor:
+        """Same elements in C order, another shape; one length may be -1."""
+        return apply(shape.Reshape(_sizes(sizes)), self)
+
+    def transpose(self, *axes: int | Sequence[int]) -> Tensor:
+        """Axes in the order given; without arguments reversed."""
+        return apply(shape.Transpose(_sizes(axes) or tuple(range(self.ndim))[::-1]), self)
+
+    def pad(self, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
+        """Add ``(before, after)`` cells of ``value`` along each axis."""
+        return apply(shape.Pad(tuple((int(a), int(b)) for a, b in widths), value), self)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """Convert to another dtype; the gradient is converted back."""
+        return apply(elementwise.AsType(np.dtype(dtype).name), self)
+
+
+def apply(op: Op, *inputs: Tensor) -> Tensor:
+    """Run an op on tensors and leave a node on the tape if a gradient may be asked for."""
+    backend = _backend.current()
+    _check_dtypes(op, inputs)
+    y, saved = op.forward(backend.kernels, *[t.data for t in inputs])
+    output = _wrap(y if isinstance(y, backend.xp.ndarray) else backend.xp.asarray(y))
+    if tape.recording() and any(t.requires_grad for t in inputs):
+        output.requires_grad = True
+        output.node = tape.Node(op, inputs, saved, backend)
+    tape.notify(op, inputs, output)
+    return output
+
+
+def _wrap(data: Array) -> Tensor:
+    """Make a tensor around an array of the backend, without looking at it again."""
+    tensor = Tensor.__new__(Tensor)
+    tensor.data, tensor.grad, tensor.requires_grad = data, None, False
+    tensor.node, tensor.name = None, ""
+    return tensor
+
+
+def as_tensor(value: Any) -> Tensor:
+    """Return ``value`` if it is a tensor, else a tensor of it."""
+    return value if isinstance(value, Tensor) else Tensor(value)
+
+
+def _operand(value: Any, like: Tensor) -> Tensor:
+    """Return the other side of an operator; plain numbers take the tensor's dtype."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (bool, int, float, np.generic)):
+        return _wrap(_backend.current().asarray(value, like.dtype))
+    return Tensor(value)
+
+
+def _plain_index(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(_plain_index(i) for i in index)
+    return index.data if isinstance(index, Tensor) else index
+
+
+def _sizes(sizes: tuple[Any, ...]) -> Shape:
+    if len(sizes) == 1 and isinstance(sizes[0], Sequence):
+        sizes = tuple(sizes[0])
+    return tuple(int(n) for n in sizes)
+
+
+def _check_dtypes(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    found = None
+    for tensor in inputs:
+        dtype = tensor.data.dtype
+        if dtype.kind != "f":
+            continue
+        if found is not None and dtype != found:
+            raise TypeError(f"{op.name}: {found} and {dtype} do not mix; convert with .astype")
+        found = dtype
