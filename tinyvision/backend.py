@@ -112,6 +112,13 @@ class Kernels:
             raise AttributeError(name)
 
 
+def to_host(array: Array) -> NDArray[Any]:
+    """Return any backend's array as a NumPy array on the host; device arrays offer ``get()``."""
+    if isinstance(array, np.ndarray):
+        return array
+    return np.asarray(array.get())
+
+
 @dataclass(frozen=True, eq=False)
 class Backend:
     """A way of computing: array module, kernels, and the door between host and device."""
@@ -121,7 +128,6 @@ class Backend:
     kernels: Kernels
     native: tuple[str, ...]
     borrowed: tuple[str, ...]
-    to_host: Callable[[Array], NDArray[Any]]
     synchronize: Callable[[], None]
     strict: bool = False
 
@@ -132,6 +138,10 @@ class Backend:
                 np.ascontiguousarray(array, dtype) if np.ndim(array) else np.asarray(array, dtype)
             )
         return self.xp.asarray(array, dtype)
+
+    def to_host(self, array: Array) -> NDArray[Any]:
+        """Return the array as a NumPy array on the host, shared where it lies there already."""
+        return to_host(array)
 
     def __repr__(self) -> str:
         return f"Backend({self.name!r}, {len(self.native)} native, {len(self.borrowed)} borrowed)"
@@ -154,7 +164,6 @@ def make_backend(
     own: Mapping[str, Callable[..., None]],
     *,
     strict: bool = False,
-    to_host: Callable[[Array], NDArray[Any]] = np.asarray,
     synchronize: Callable[[], None] = lambda: None,
 ) -> Backend:
     """Overlay the reference kernels, bound to ``xp``, with a backend's own."""
@@ -169,7 +178,6 @@ def make_backend(
         kernels=Kernels(xp, {**table, **own}, refused=refused),
         native=tuple(KERNELS) if name == "reference" else tuple(own),
         borrowed=() if name == "reference" else borrowed,
-        to_host=to_host,
         synchronize=synchronize,
         strict=strict,
     )
@@ -205,7 +213,6 @@ def _cuda(strict: bool) -> Backend:
         cupy,
         {},
         strict=strict,
-        to_host=cupy.asnumpy,
         synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
     )
 

@@ -82,8 +82,7 @@ class Tensor:
 
     def numpy(self) -> NDArray[Any]:
         """Return the values as a NumPy array on the host, shared where possible."""
-        data = self.data
-        return data if isinstance(data, np.ndarray) else _backend.current().to_host(data)
+        return _backend.to_host(self.data)
 
     def item(self) -> float:
         """Return the value of a tensor of one element as a Python number."""
@@ -98,6 +97,10 @@ class Tensor:
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
         self.grad = None
+
+    def move(self, data: Array) -> None:
+        """Replace the values by another array of the same shape (another dtype or device)."""
+        self.data, self.grad = data, None
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""

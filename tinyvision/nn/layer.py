@@ -29,6 +29,7 @@ from tinyvision_kernels.contract import Shape, ShapeError
 
 from .. import backend as _backend
 from .. import random
+from ..backend import Array
 from ..tape import no_grad
 from ..tensor import Tensor
 from .init import Initializer
@@ -46,11 +47,22 @@ def current_path() -> str:
 class Parameter(Tensor):
     """A tensor that training changes; ``decay`` says whether weight decay applies to it."""
 
-    __slots__ = ("decay",)
+    __slots__ = ("decay", "owner")
 
     def __init__(self, data: Any, *, decay: bool = True, name: str = "") -> None:
         super().__init__(data, requires_grad=True, name=name)
         self.decay = decay
+        self.owner: object = None  # the optimiser whose memory this is a view of
+
+    def zero_grad(self) -> None:
+        """Set the gradient to zero in place: an optimiser may own its memory."""
+        if self.grad is not None:
+            self.grad[...] = 0
+
+    def move(self, data: Array) -> None:
+        """Replace the values by an array elsewhere; an optimiser that owned them loses hold."""
+        super().move(data)
+        self.owner = None
 
 
 @dataclass(eq=False)
@@ -211,15 +223,14 @@ class Layer:
         backend = _backend.current()
         for _, tensor in self.tensors():
             if not isinstance(tensor.data, backend.xp.ndarray):
-                tensor.data = backend.asarray(tensor.numpy())
-                tensor.grad = None
+                tensor.move(backend.asarray(tensor.numpy()))
         return self
 
     def astype(self, dtype: Any) -> "Layer":
         """Convert all floating tensors to ``dtype`` (float64 for gradient checks)."""
         for _, tensor in self.tensors():
             if tensor.dtype.kind == "f":
-                tensor.data, tensor.grad = tensor.data.astype(dtype), None
+                tensor.move(tensor.data.astype(dtype))
         return self
 
     # --- saving -------------------------------------------------------------------------------
