@@ -84,6 +84,7 @@ def test_matrix_with_colour_shades_right_blue_and_wrong_orange():
     assert ground(0, 1).red > ground(0, 1).blue  # 9 % wrong
     assert ground(2, 0).red > ground(0, 1).red > ground(0, 2).red  # 20 % > 9 % > 1 % wrong
     assert ground(1, 0) == ground(1, 2) == ground(2, 1)  # nothing there
+    assert ground(0, 2).red - ground(1, 0).red >= 40  # a single mistake in a hundred shows
 
 
 @pytest.mark.parametrize("images", [7, 80, 5000, 1_000_000])
