@@ -39,14 +39,14 @@ def test_random_bits_places_seed_purpose_and_step():
     # (block low, block high, step, purpose), so block 0 with step and purpose of zero and a zero
     # key is the first vector; its words are elements 0..3.
     out = np.empty(6, np.uint32)
-    random_bits(np, out, seed=0, purpose=0, step=0)
+    random_bits(np, out, out.size, seed=0, purpose=0, step=0)
     assert out[:4].tolist() == list(KNOWN_ANSWERS[0][2])
     one = np.full(1, 1, np.uint64)
     zero = np.zeros(1, np.uint64)
     block_one = philox_words(np, (one, zero, zero, zero), (0, 0))
     assert out[4:].tolist() == [int(block_one[0][0]), int(block_one[1][0])]
 
-    random_bits(np, out, seed=(7 << 32) | 5, purpose=3, step=2)
+    random_bits(np, out, out.size, seed=(7 << 32) | 5, purpose=3, step=2)
     words = philox_words(np, (zero, zero, zero + np.uint64(2), zero + np.uint64(3)), (5, 7))
     assert out[:4].tolist() == [int(word[0]) for word in words]
 

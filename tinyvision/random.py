@@ -23,7 +23,7 @@ def purpose_of(name: str) -> int:
 def bits(shape: int | Sequence[int], seed: int, purpose: str, step: int = 0) -> NDArray[np.uint32]:
     """Uniform 32-bit words of the given shape."""
     out = np.empty(shape, np.uint32)
-    random_bits(np, out, seed, purpose_of(purpose), step)
+    random_bits(np, out, out.size, seed, purpose_of(purpose), step)
     return out
 
 

@@ -1,12 +1,13 @@
 """Philox4x32-10: random numbers as a pure function of (seed, purpose, step, element).
 
-A counter-based generator keeps no state: element ``i`` of a draw is a hash of its own coordinates. So
-any thread, any worker and any device computes the same number, and a run that is killed and resumed at
-step 1000 draws what it would have drawn.
+A counter-based generator keeps no state: element ``i`` of a draw is a hash of its own coordinates.
+So any thread, any worker and any device computes the same number, and a run that is killed and
+resumed at step 1000 draws what it would have drawn.
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 """
 
+import math
 from typing import Any
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -20,8 +21,8 @@ def philox_words(
 ) -> tuple[Any, Any, Any, Any]:
     """Turn four 32-bit counter words and a 64-bit key into four random 32-bit words.
 
-    The words are uint64 arrays (or broadcastable to one another) that hold 32-bit values, because the
-    64-bit product of two words is what the generator needs.
+    The words are uint64 arrays (or broadcastable to one another) that hold 32-bit values, because
+    the 64-bit product of two words is what the generator needs.
     """
     c0, c1, c2, c3 = counter
     k0, k1 = key
@@ -39,12 +40,12 @@ def philox_words(
     return c0, c1, c2, c3
 
 
-def random_bits(xp: Any, bits: Any, seed: int, purpose: int, step: int) -> None:
+def random_bits(xp: Any, bits: Any, count: int, seed: int, purpose: int, step: int) -> None:
     """Fill ``bits`` with uniform 32-bit words.
 
     Parameters
     ----------
-    bits : uint32 array of any shape, written
+    bits : uint32 array of ``count`` elements, any shape, written
         Element ``i`` (in C order) is word ``i % 4`` of Philox block ``i // 4``.
     seed : int
         64 bits; the generator's key.
@@ -53,7 +54,7 @@ def random_bits(xp: Any, bits: Any, seed: int, purpose: int, step: int) -> None:
     step : int
         32 bits; which draw for that purpose (the training step, the epoch ...).
     """
-    blocks = (bits.size + 3) // 4
+    blocks = (count + 3) // 4
     index = xp.arange(blocks, dtype=xp.uint64)
     counter = (
         index & xp.uint64(WORD),
@@ -63,5 +64,18 @@ def random_bits(xp: Any, bits: Any, seed: int, purpose: int, step: int) -> None:
     )
     words = philox_words(xp, counter, (seed & WORD, (seed >> 32) & WORD))
     # four (blocks,) -> (blocks, 4) -> (4 * blocks,): word 0..3 of block 0, then of block 1 ...
-    stream = xp.stack(words, axis=1).reshape(-1)[: bits.size]
+    stream = xp.stack(words, axis=1).reshape(-1)[:count]
     bits[...] = stream.astype(xp.uint32).reshape(bits.shape)
+
+
+def dropout(xp: Any, y: Any, x: Any, rate: float, seed: int, purpose: int, step: int) -> None:
+    """Set a share ``rate`` of the elements to zero and scale the others up to keep the mean.
+
+    Element i survives if its word is at least rate * 2^32. The words are a function of the four
+    numbers, so the same call on dy is the backward pass.
+    """
+    bits = xp.empty(x.shape, dtype=xp.uint32)
+    random_bits(xp, bits, x.size, seed, purpose, step)
+    threshold = math.ceil(rate * 2**32)
+    keep = bits.astype(xp.uint64) >= xp.uint64(threshold)
+    y[...] = xp.where(keep, x / (1 - rate), 0)

@@ -1,0 +1,419 @@
+"""Random inputs for every kernel: one table that all tests of kernels draw from.
+
+``cases("conv2d")`` lists what to call a kernel with; ``run`` calls any implementation of it. ::
+
+    for case in cases("conv2d"):
+        result = run(case, cpu.TABLE["conv2d"], np.float32)  # {"y": array}
+"""
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import geometries
+import numpy as np
+from geometries import Conv, Pool
+
+from tinyvision_kernels.contract import KERNELS
+
+Arrays = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one call of a kernel is given, in the order that its contract names them."""
+
+    kernel: str
+    id: str
+    updates: Arrays
+    inputs: Arrays  # optional ones may be None
+    settings: Mapping[str, Any]
+
+    def astype(self, dtype: Any) -> "Case":
+        """The same case with its float arrays rounded to ``dtype``; labels stay integers."""
+
+        def convert(arrays: Arrays) -> Arrays:
+            return {name: _convert(array, dtype) for name, array in arrays.items()}
+
+        return replace(self, updates=convert(self.updates), inputs=convert(self.inputs))
+
+    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Ask the contract, which also proves that the case is a legal one."""
+        arrays = (*self.updates.values(), *self.inputs.values())
+        shapes = [None if array is None else array.shape for array in arrays]
+        return KERNELS[self.kernel].shapes(*shapes, *self.settings.values())
+
+
+def _convert(array: Any, dtype: Any) -> Any:
+    if array is None or array.dtype.kind != "f":
+        return array
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def cases(kernel: str) -> list[Case]:
+    """All cases of a kernel; the numbers depend on the kernel's name alone."""
+    rng = np.random.default_rng(zlib.crc32(kernel.encode()))
+    return list(_MAKERS[kernel](kernel, rng))
+
+
+def make(kernel: str, case_id: str, given: Mapping[str, Any]) -> Case:
+    """Sort named arrays and settings into a case."""
+    contract = KERNELS[kernel]
+    return Case(
+        kernel,
+        case_id,
+        {name: given[name] for name in contract.updates},
+        {name: given[name] for name in contract.inputs},
+        {name: given[name] for name in contract.settings},
+    )
+
+
+def run(
+    case: Case,
+    implementation: Callable[..., None],
+    dtype: Any,
+    to_device: Callable[[np.ndarray], Any] = np.array,
+    to_host: Callable[[Any], np.ndarray] = np.asarray,
+) -> dict[str, np.ndarray]:
+    """Call an implementation; return its outputs and updates.
+
+    Outputs start as NaN (integers as garbage), so a cell that is not written shows. Raises an
+    AssertionError if the implementation changes an input.
+    """
+    contract = KERNELS[case.kernel]
+    case = case.astype(dtype)
+    outputs = {
+        name: to_device(_garbage(shape, np.dtype(contract.dtypes.get(name, dtype))))
+        for name, shape in zip(contract.outputs, case.output_shapes(), strict=True)
+    }
+    updates = {name: to_device(array) for name, array in case.updates.items()}
+    inputs = {name: a if a is None else to_device(a) for name, a in case.inputs.items()}
+    implementation(*outputs.values(), *updates.values(), *inputs.values(), *case.settings.values())
+    for name, array in case.inputs.items():
+        if array is not None:
+            unchanged = to_host(inputs[name]).tobytes() == array.tobytes()
+            assert unchanged, f"{case.kernel} [{case.id}] changed its input {name}"
+    return {name: to_host(array) for name, array in {**outputs, **updates}.items()}
+
+
+def _garbage(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    return np.full(shape, np.nan if dtype.kind == "f" else 0xA5, dtype=dtype)
+
+
+# --- convolution and pooling: every geometry -----------------------------------------------------
+
+
+def conv_case(kernel: str, geometry: Conv, rng: np.random.Generator, bias: bool = True) -> Case:
+    """A case of conv2d, conv2d_dx or conv2d_dw."""
+    N, H, W, C = geometry.x
+    O, window, groups = geometry.O, geometry.window, geometry.groups
+    given = {
+        "x": rng.standard_normal(geometry.x),
+        "w": rng.standard_normal((*window, C // groups, O)),
+        "b": rng.standard_normal(O) if bias else None,
+        "dy": rng.standard_normal((N, *geometry.positions(), O)),
+        "size": (H, W),
+        "window": window,
+        "stride": geometry.stride,
+        "pad": geometry.pad,
+        "dilation": geometry.dilation,
+        "groups": groups,
+    }
+    return make(kernel, geometry.id if bias else f"{geometry.id}, no bias", given)
+
+
+def pool_case(kernel: str, geometry: Pool, rng: np.random.Generator) -> Case:
+    """A case of any pooling with windows. Values repeat, so that windows have ties."""
+    N, H, W, C = geometry.x
+    pooled = (N, *geometry.positions(), C)
+    given = {
+        "x": rng.integers(-4, 4, geometry.x) / 3,
+        "dy": rng.standard_normal(pooled),
+        "argmax": _winners(geometry, rng) if kernel == "max_pool2d_dx" else None,
+        "size": (H, W),
+        "window": geometry.window,
+        "stride": geometry.stride,
+        "pad": geometry.pad,
+    }
+    return make(kernel, geometry.id, given)
+
+
+def _winners(geometry: Pool, rng: np.random.Generator) -> np.ndarray:
+    """For each window a random cell that is not padding."""
+    (N, H, W, C), (KH, KW) = geometry.x, geometry.window
+    OH, OW = geometry.positions()
+    winners = np.empty((N, OH, OW, C), np.uint8)
+    for i in range(OH):
+        for j in range(OW):
+            top, left = (
+                i * geometry.stride[0] - geometry.pad[0],
+                (j * geometry.stride[1] - geometry.pad[2]),
+            )
+            rows = range(max(0, -top), min(KH, H - top))
+            columns = range(max(0, -left), min(KW, W - left))
+            real = [r * KW + s for r in rows for s in columns]
+            winners[:, i, j] = rng.choice(real, (N, C))
+    return winners
+
+
+def _conv(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for geometry in geometries.CONV:
+        yield conv_case(kernel, geometry, rng)
+    if kernel == "conv2d":
+        yield conv_case(kernel, geometries.CONV[0], rng, bias=False)
+
+
+def _pool(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for geometry in geometries.POOL:
+        yield pool_case(kernel, geometry, rng)
+    if kernel == "max_pool2d":
+        padded = next(g for g in geometries.POOL if g.pad != (0, 0, 0, 0))
+        case = pool_case(kernel, padded, rng)
+        x = case.inputs["x"]
+        holes = np.where(rng.random(x.shape) < 0.3, np.nan, x)
+        floor = np.where(rng.random(x.shape) < 0.7, -np.inf, x)
+        yield replace(case, id="NaN in some windows", inputs={"x": holes})
+        yield replace(case, id="whole windows of -inf", inputs={"x": floor})
+
+
+def _global_pool(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for N, H, W, C in [(1, 1, 1, 1), (2, 3, 5, 7), (3, 8, 8, 16), (1, 17, 9, 33)]:
+        given = {
+            "x": rng.standard_normal((N, H, W, C)),
+            "dy": rng.standard_normal((N, C)),
+            "size": (H, W),
+        }
+        yield make(kernel, f"{N}x{H}x{W}x{C}", given)
+
+
+def _upsample(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for (N, H, W, C), factor in [
+        ((1, 1, 1, 1), (1, 1)),
+        ((2, 3, 4, 5), (2, 3)),
+        ((1, 5, 2, 17), (3, 1)),
+    ]:
+        given = {
+            "x": rng.standard_normal((N, H, W, C)),
+            "dy": rng.standard_normal((N, H * factor[0], W * factor[1], C)),
+            "factor": factor,
+        }
+        yield make(kernel, f"{N}x{H}x{W}x{C} by {factor}", given)
+
+
+# --- dense, bias, activations, losses ------------------------------------------------------------
+
+
+def _dense(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for N, I, O in [(1, 1, 1), (2, 3, 5), (7, 33, 17), (31, 64, 48), (5, 300, 10)]:
+        for bias in (True, False) if kernel == "dense" else (True,):
+            given = {
+                "x": rng.standard_normal((N, I)),
+                "w": rng.standard_normal((I, O)),
+                "b": rng.standard_normal(O) if bias else None,
+                "dy": rng.standard_normal((N, O)),
+            }
+            yield make(kernel, f"{N}x{I}x{O}{'' if bias else ', no bias'}", given)
+
+
+def _bias_grad(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for shape in [(1, 1), (2, 3, 4, 5), (5, 17), (3, 33, 31, 40)]:
+        yield make(kernel, f"{shape}", {"dy": rng.standard_normal(shape)})
+
+
+def _elementwise(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    # Backward kernels take y where its formula needs it: any y that the activation can give.
+    for shape in [(1,), (7,), (2, 3, 5, 1), (9, 31), (70_001,)]:
+        x = 3 * rng.standard_normal(shape)
+        yield _activation(kernel, f"{shape}", x, rng)
+    yield _activation(kernel, "zeros", np.array([0.0, -0.0, 1.0, -1.0]), rng)
+    yield _activation(kernel, "large", np.array([1e4, -1e4, 88.0, -88.0, 104.0, -104.0]), rng)
+    yield _activation(kernel, "NaN", np.array([np.nan, 1.0, np.nan, -1.0, 0.5]), rng)
+
+
+def _activation(kernel: str, case_id: str, x: np.ndarray, rng: np.random.Generator) -> Case:
+    images = {
+        "relu_dx": np.maximum(x, 0),
+        "sigmoid_dx": 0.5 * (1 + np.tanh(x / 2)),
+        "tanh_dx": np.tanh(x),
+    }
+    given = {
+        "x": x,
+        "y": images.get(kernel),
+        "dy": rng.standard_normal(x.shape),
+        "slope": 0.1,
+        "rate": 0.4,
+        "seed": 2**40 + 11,
+        "purpose": 3,
+        "step": 5,
+    }
+    return make(kernel, case_id, given)
+
+
+def _rows(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for M, K in [(1, 1), (1, 10), (7, 5), (33, 17), (4, 1000)]:
+        yield _row_case(kernel, f"{M}x{K}", 3 * rng.standard_normal((M, K)), rng)
+    yield _row_case(kernel, "large", 1e4 * rng.standard_normal((3, 4)), rng)
+    holes = rng.standard_normal((4, 9))
+    holes[1, 3] = holes[2, 0] = np.nan
+    yield _row_case(kernel, "NaN in two rows", holes, rng)
+
+
+def _row_case(kernel: str, case_id: str, x: np.ndarray, rng: np.random.Generator) -> Case:
+    shifted = x - x.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    y = logs if kernel == "log_softmax_dx" else np.exp(logs)
+    return make(kernel, case_id, {"x": x, "y": y, "dy": rng.standard_normal(x.shape)})
+
+
+def _cross_entropy(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for M, K in [(1, 2), (7, 10), (33, 17), (4, 1000)]:
+        for smoothing in (0.0, 0.2):
+            for weighted in (False, True):
+                case_id = f"{M}x{K}, smoothing {smoothing}{', weights' if weighted else ''}"
+                logits = 3 * rng.standard_normal((M, K))
+                weights = rng.random(K) + 0.1 if weighted else None
+                yield _loss_case(kernel, case_id, logits, weights, smoothing, rng)
+    holes = rng.standard_normal((4, 9))
+    holes[1, 3] = np.nan
+    yield _loss_case(kernel, "NaN in a row", holes, None, 0.0, rng)
+    yield _loss_case(kernel, "large", 1e4 * rng.standard_normal((3, 4)), None, 0.1, rng)
+
+
+def _loss_case(
+    kernel: str,
+    case_id: str,
+    logits: np.ndarray,
+    weights: np.ndarray | None,
+    smoothing: float,
+    rng: np.random.Generator,
+) -> Case:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    given = {
+        "logits": logits,
+        "probs": powers / powers.sum(axis=1, keepdims=True),
+        "labels": rng.integers(0, logits.shape[1], len(logits)),
+        "dlosses": rng.standard_normal(len(logits)),
+        "weights": weights,
+        "smoothing": smoothing,
+    }
+    return make(kernel, case_id, given)
+
+
+def _bce(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for shape in [(1,), (7,), (5, 3), (40_001,)]:
+        given = {
+            "logits": 3 * rng.standard_normal(shape),
+            "targets": rng.random(shape),
+            "dlosses": rng.standard_normal(shape),
+        }
+        yield make(kernel, f"{shape}", given)
+    given = {
+        "logits": np.array([1e4, -1e4, 100.0, -100.0, np.nan, 0.0]),
+        "targets": np.array([0.0, 1.0, 1.0, 0.0, 0.5, 1.0]),
+        "dlosses": rng.standard_normal(6),
+    }
+    yield make(kernel, "large and NaN", given)
+
+
+# --- normalisation -------------------------------------------------------------------------------
+
+
+def _norm(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    shapes: list[tuple[int, ...]]
+    if kernel.startswith("layer"):
+        shapes = [(1, 2), (5, 3), (7, 33), (4, 500)]
+    elif kernel.startswith("group"):
+        shapes = [(1, 1, 2, 1), (2, 3, 4, 6), (3, 5, 7, 33), (2, 9, 8, 48)]
+    else:
+        shapes = [(2, 1), (7, 5), (2, 3, 4, 6), (3, 5, 7, 33), (4, 33, 31, 17)]
+    for shape in shapes:
+        C = shape[-1]
+        for groups in [1] if not kernel.startswith("group") or C == 1 else [1, 3]:
+            # Far from zero mean and unit variance, and each channel elsewhere.
+            x = 5 * rng.standard_normal(C) + rng.standard_normal(shape) * (rng.random(C) + 0.5)
+            mean, inv_std = _statistics(kernel, x, groups)
+            given = {
+                "x": x,
+                "dy": rng.standard_normal(shape),
+                "gamma": rng.standard_normal(C),
+                "beta": rng.standard_normal(C),
+                "mean": mean,
+                "inv_std": inv_std,
+                "var": rng.random(C) + 0.1,
+                "running_mean": rng.standard_normal(C),
+                "running_var": rng.random(C) + 0.1,
+                "groups": groups,
+                "eps": 1e-5,
+                "momentum": 0.1,
+            }
+            yield make(kernel, f"{shape}" + (f", {groups} groups" if groups > 1 else ""), given)
+
+
+def _statistics(kernel: str, x: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and 1 / sqrt(var + eps) that a forward pass would have saved."""
+    axes: Any = tuple(range(x.ndim - 1))
+    if kernel.startswith("layer"):
+        axes = 1
+    elif kernel.startswith("group"):
+        N, H, W, C = x.shape
+        x, axes = x.reshape(N, H * W, groups, C // groups), (1, 3)
+    return x.mean(axis=axes), 1 / np.sqrt(x.var(axis=axes) + 1e-5)
+
+
+# --- updates and random numbers ------------------------------------------------------------------
+
+
+def _update(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    variants: list[dict[str, Any]] = [
+        {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "decoupled": False, "step": 1},
+        {"momentum": 0.9, "nesterov": False, "weight_decay": 0.1, "decoupled": False, "step": 2},
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "decoupled": True, "step": 1000},
+    ]
+    common = {"lr": 0.05, "beta1": 0.9, "beta2": 0.99, "alpha": 0.95, "eps": 1e-8}
+    for size in (1, 7, 1000, 70_001):
+        for number, variant in enumerate(variants):
+            given = {name: rng.standard_normal(size) for name in ("w", "velocity", "g", "m")}
+            given |= {"v": rng.random(size), "square": rng.random(size)}
+            scale = 1.0 if number == 0 else 0.5
+            yield make(kernel, f"{size}, {number}", {**given, **common, **variant, "scale": scale})
+
+
+def _sum_of_squares(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for size in (1, 7, 1000, 70_001):
+        yield make(kernel, f"{size}", {"g": rng.standard_normal(size)})
+
+
+def _random_bits(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for count in (1, 3, 4, 5, 1000, 70_001):
+        given = {"count": count, "seed": 2**63 + count, "purpose": 2**32 - 1, "step": count}
+        yield make(kernel, f"{count}", given)
+
+
+_CONV = ("conv2d", "conv2d_dx", "conv2d_dw")
+_POOL = ("max_pool2d", "max_pool2d_dx", "avg_pool2d", "avg_pool2d_dx")
+_NORM = ("batch_norm", "batch_norm_infer", "layer_norm", "group_norm")
+_ELEMENTWISE = ("relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh")
+_WITH_GRADIENT: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
+    "global_avg_pool2d": _global_pool,
+    "upsample2d": _upsample,
+    "softmax": _rows,
+    "log_softmax": _rows,
+    "softmax_cross_entropy": _cross_entropy,
+    "bce_with_logits": _bce,
+    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+}
+_MAKERS: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
+    **dict.fromkeys(_CONV, _conv),
+    **dict.fromkeys(_POOL, _pool),
+    **dict.fromkeys(_NORM, _norm),
+    **{f"{name}_grad": _norm for name in _NORM},
+    **_WITH_GRADIENT,
+    **{f"{name}_dx": maker for name, maker in _WITH_GRADIENT.items()},
+    **dict.fromkeys(("dense", "dense_dx", "dense_dw"), _dense),
+    **dict.fromkeys(("sgd_step", "adam_step", "rmsprop_step"), _update),
+    "bias_grad": _bias_grad,
+    "dropout": _elementwise,
+    "sum_of_squares": _sum_of_squares,
+    "random_bits": _random_bits,
+}
