@@ -1,0 +1,105 @@
+"""Bring images to one size."""
+
+from pathlib import Path
+from typing import BinaryIO, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tinyvision.data.images import decode
+from tinyvision.errors import DataError
+
+Fit = Literal["crop", "stretch", "pad"]
+
+
+def resize(image: NDArray[np.uint8], size: tuple[int, int], fit: Fit = "crop") -> NDArray[np.uint8]:
+    """Bring an image to a size, by Pillow's bilinear filter with antialiasing.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, C), C 1 or 3
+    size : tuple of int
+        Height and width in pixels to reach.
+    fit : {"crop", "stretch", "pad"}
+        What to do when the proportions differ: cut the longer side to its middle, distort, or keep
+        everything and fill up with black.
+
+    Returns
+    -------
+    ndarray of uint8, shape (*size, C)
+        The image itself where it has the size already.
+
+    Raises
+    ------
+    DataError
+        An array that is no such image, a size below 1 x 1 or an unknown ``fit``.
+    """
+    check_fit(fit)
+    check_size(size)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
+        raise DataError(
+            f"An image is uint8 of shape (H, W, 1) or (H, W, 3), got {image.dtype} of shape "
+            f"{image.shape}."
+        )
+    H, W, C = image.shape
+    target_H, target_W = size
+    if size == (H, W):
+        return image
+    picture = Image.fromarray(image[:, :, 0] if C == 1 else image)
+
+    def scaled(H: int, W: int, box: tuple[float, float, float, float]) -> NDArray[np.uint8]:
+        pixels = np.array(picture.resize((W, H), Image.Resampling.BILINEAR, box))
+        return pixels.reshape(H, W, C)  # (H, W) of gray to (H, W, 1)
+
+    everything = (0.0, 0.0, float(W), float(H))  # left, top, right, bottom
+    if fit == "stretch":
+        return scaled(target_H, target_W, everything)
+    if fit == "crop":  # read the middle box of the target's proportions: resize and crop in one
+        scale = min(H / target_H, W / target_W)
+        left, top = (W - target_W * scale) / 2, (H - target_H * scale) / 2
+        # max and min: rounding must not put the box a hair outside the image
+        box = (max(left, 0.0), max(top, 0.0), min(W - left, float(W)), min(H - top, float(H)))
+        return scaled(target_H, target_W, box)
+    scale = min(target_H / H, target_W / W)
+    inner_H = min(max(round(H * scale), 1), target_H)
+    inner_W = min(max(round(W * scale), 1), target_W)
+    top, left = (target_H - inner_H) // 2, (target_W - inner_W) // 2
+    out = np.zeros((target_H, target_W, C), np.uint8)
+    out[top : top + inner_H, left : left + inner_W] = scaled(inner_H, inner_W, everything)
+    return out
+
+
+def load_image(
+    source: Path | str | bytes | BinaryIO, size: tuple[int, int], channels: int, fit: Fit
+) -> NDArray[np.uint8]:
+    """Decode an image file straight to a size, shape (*size, channels).
+
+    Folders are read and single files predicted through this one function, so that a file gives the
+    same bytes in both: decoding a JPEG at a fraction of its size is not to the last bit what
+    resizing it in full gives.
+    """
+    check_size(size)
+    # The least that keeps every side of the target covered under any fit and any proportions.
+    return resize(decode(source, channels, at_least=size), size, fit)
+
+
+def check_size(size: object) -> None:
+    """Refuse what is not (height, width)."""
+    if (
+        not isinstance(size, tuple)
+        or len(size) != 2
+        or not all(is_whole(side) and side >= 1 for side in size)
+    ):
+        raise DataError(f"A size is (height, width) in whole pixels, at least 1, got {size!r}.")
+
+
+def check_fit(fit: object) -> None:
+    """Refuse what is not one of the fits."""
+    if fit not in get_args(Fit):
+        raise DataError(f"An image is fitted by 'crop', 'stretch' or 'pad', not {fit!r}.")
+
+
+def is_whole(value: object) -> bool:
+    """Tell an integer from everything else; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
