@@ -7,98 +7,22 @@
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import geometries
 import numpy as np
+from case import Case, make, run
 from geometries import Conv, Pool
 
-from tinyvision_kernels.contract import KERNELS
-
-Arrays = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Case:
-    """What one call of a kernel is given, in the order that its contract names them."""
-
-    kernel: str
-    id: str
-    updates: Arrays
-    inputs: Arrays  # optional ones may be None
-    settings: Mapping[str, Any]
-
-    def astype(self, dtype: Any) -> "Case":
-        """The same case with its float arrays rounded to ``dtype``; labels stay integers."""
-
-        def convert(arrays: Arrays) -> Arrays:
-            return {name: _convert(array, dtype) for name, array in arrays.items()}
-
-        return replace(self, updates=convert(self.updates), inputs=convert(self.inputs))
-
-    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Ask the contract, which also proves that the case is a legal one."""
-        arrays = (*self.updates.values(), *self.inputs.values())
-        shapes = [None if array is None else array.shape for array in arrays]
-        return KERNELS[self.kernel].shapes(*shapes, *self.settings.values())
-
-
-def _convert(array: Any, dtype: Any) -> Any:
-    if array is None or array.dtype.kind != "f":
-        return array
-    return np.ascontiguousarray(array, dtype=dtype)
+__all__ = ["Case", "cases", "conv_case", "make", "pool_case", "run"]
 
 
 def cases(kernel: str) -> list[Case]:
     """All cases of a kernel; the numbers depend on the kernel's name alone."""
     rng = np.random.default_rng(zlib.crc32(kernel.encode()))
     return list(_MAKERS[kernel](kernel, rng))
-
-
-def make(kernel: str, case_id: str, given: Mapping[str, Any]) -> Case:
-    """Sort named arrays and settings into a case."""
-    contract = KERNELS[kernel]
-    return Case(
-        kernel,
-        case_id,
-        {name: given[name] for name in contract.updates},
-        {name: given[name] for name in contract.inputs},
-        {name: given[name] for name in contract.settings},
-    )
-
-
-def run(
-    case: Case,
-    implementation: Callable[..., None],
-    dtype: Any,
-    to_device: Callable[[np.ndarray], Any] = np.array,
-    to_host: Callable[[Any], np.ndarray] = np.asarray,
-) -> dict[str, np.ndarray]:
-    """Call an implementation; return its outputs and updates.
-
-    Outputs start as NaN (integers as garbage), so a cell that is not written shows. Raises an
-    AssertionError if the implementation changes an input.
-    """
-    contract = KERNELS[case.kernel]
-    case = case.astype(dtype)
-    outputs = {
-        name: to_device(_garbage(shape, np.dtype(contract.dtypes.get(name, dtype))))
-        for name, shape in zip(contract.outputs, case.output_shapes(), strict=True)
-    }
-    updates = {name: to_device(array) for name, array in case.updates.items()}
-    inputs = {name: a if a is None else to_device(a) for name, a in case.inputs.items()}
-    implementation(*outputs.values(), *updates.values(), *inputs.values(), *case.settings.values())
-    for name, array in case.inputs.items():
-        if array is not None:
-            unchanged = to_host(inputs[name]).tobytes() == array.tobytes()
-            assert unchanged, f"{case.kernel} [{case.id}] changed its input {name}"
-    return {name: to_host(array) for name, array in {**outputs, **updates}.items()}
-
-
-def _garbage(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    return np.full(shape, np.nan if dtype.kind == "f" else 0xA5, dtype=dtype)
 
 
 # --- convolution and pooling: every geometry -----------------------------------------------------

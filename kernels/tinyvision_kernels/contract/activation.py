@@ -89,6 +89,7 @@ def softmax(x: Shape) -> tuple[Shape, ...]:
 @kernel("dx")
 def softmax_dx(dy: Shape, y: Shape) -> tuple[Shape, ...]:
     """dx[m,k] = y[m,k] * (dy[m,k] - sum_j dy[m,j] * y[m,j])."""
+    rank("y", y, "MK")
     return same(dy, y)
 
 
@@ -102,4 +103,5 @@ def log_softmax(x: Shape) -> tuple[Shape, ...]:
 @kernel("dx")
 def log_softmax_dx(dy: Shape, y: Shape) -> tuple[Shape, ...]:
     """dx[m,k] = dy[m,k] - exp(y[m,k]) * sum_j dy[m,j]."""
+    rank("y", y, "MK")
     return same(dy, y)

@@ -3,6 +3,14 @@
 from .registry import OptionalShape, Pads, Pair, Shape, kernel, need, rank
 from .window import windows
 
+_WEIGHT = ("KH", "KW", "C", "O")
+_GRADIENT = ("N", "OH", "OW", "O")
+
+
+def _divides(groups: int, channels: int, name: str) -> None:
+    need(groups >= 1, f"groups must be at least 1, not {groups}")
+    need(channels % groups == 0, f"{name}={channels} channels do not divide into {groups} groups")
+
 
 @kernel("y")
 def conv2d(
@@ -14,12 +22,12 @@ def conv2d(
     channels of its own group o // (O/groups).
     """
     rank("x", x, "NHWC")
-    rank("w", w, ("KH", "KW", "C", "O"))
+    rank("w", w, _WEIGHT)
     need(
         x[3] == w[2] * groups,
         f"input has C={x[3]} channels, weight expects {w[2] * groups}; x is {x}",
     )
-    need(w[3] % groups == 0, f"O={w[3]} output channels do not divide into {groups} groups")
+    _divides(groups, w[3], "O")
     need(b is None or b == (w[3],), f"bias must be ({w[3]},), it is {b}")
     oh, ow = windows(x[1:3], w[:2], stride, pad, dilation)
     return ((x[0], oh, ow, w[3]),)
@@ -35,7 +43,9 @@ def conv2d_dx(
     (N, OH, OW, O); ``size`` = (H, W) of x, which dy alone does not tell when stride > 1. It is also
     the forward pass of a transposed convolution.
     """
-    rank("dy", dy, ("N", "OH", "OW", "O"))
+    rank("dy", dy, _GRADIENT)
+    rank("w", w, _WEIGHT)
+    _divides(groups, w[3], "O")
     expected = windows(size, w[:2], stride, pad, dilation)
     need(
         dy[1:] == (*expected, w[3]),
@@ -52,12 +62,20 @@ def conv2d_dw(
 
     ``window`` = (KH, KW); c counts within the group of o, as in conv2d.
     """
+    rank("x", x, "NHWC")
+    rank("dy", dy, _GRADIENT)
+    _divides(groups, x[3], "C")
+    _divides(groups, dy[3], "O")
     expected = (x[0], *windows(x[1:3], window, stride, pad, dilation))
-    need(dy[:3] == expected, f"dy must be {(*expected, 'O')}, it is {dy}; x is {x}")
+    need(
+        dy[:3] == expected,
+        f"dy must be ({expected[0]}, {expected[1]}, {expected[2]}, O), it is {dy}; x is {x}",
+    )
     return ((*window, x[3] // groups, dy[3]),)
 
 
 @kernel("db")
 def bias_grad(dy: Shape) -> tuple[Shape, ...]:
     """db[o] = sum of dy over all axes but the last."""
+    need(len(dy) >= 1, "dy must have a last axis of channels, it is a single number")
     return (dy[-1:],)

@@ -3,6 +3,12 @@
 from .registry import OptionalShape, Shape, kernel, need, rank, same
 
 
+def _classified(name: str, scores: Shape, labels: Shape, weights: OptionalShape) -> None:
+    rank(name, scores, "MK")
+    need(labels == scores[:1], f"labels must be ({scores[0]},), they are {labels}")
+    need(weights is None or weights == scores[1:], f"weights must be {scores[1:]}, not {weights}")
+
+
 @kernel("losses", "probs")
 def softmax_cross_entropy(
     logits: Shape, labels: Shape, weights: OptionalShape, smoothing: float
@@ -13,9 +19,7 @@ def softmax_cross_entropy(
     (M,) int64 in 0 .. K-1. A class with q = 0 adds nothing, even where its logit is -inf. Source of
     label smoothing: Szegedy et al. 2016.
     """
-    rank("logits", logits, "MK")
-    need(labels == logits[:1], f"labels must be ({logits[0]},), they are {labels}")
-    need(weights is None or weights == logits[1:], f"weights must be {logits[1:]}, not {weights}")
+    _classified("logits", logits, labels, weights)
     return (labels, logits)
 
 
@@ -24,6 +28,8 @@ def softmax_cross_entropy_dx(
     dlosses: Shape, probs: Shape, labels: Shape, weights: OptionalShape, smoothing: float
 ) -> tuple[Shape, ...]:
     """dlogits[m,k] = dlosses[m] * (probs[m,k] * sum_j v[j] q[m,j] - v[k] * q[m,k])."""
+    _classified("probs", probs, labels, weights)
+    need(dlosses == labels, f"dlosses must be {labels}, they are {dlosses}")
     return (probs,)
 
 
@@ -39,4 +45,5 @@ def bce_with_logits(logits: Shape, targets: Shape) -> tuple[Shape, ...]:
 @kernel("dlogits")
 def bce_with_logits_dx(dlosses: Shape, logits: Shape, targets: Shape) -> tuple[Shape, ...]:
     """dlogits = dlosses * (sigmoid(x) - t)."""
+    same(logits, targets)
     return same(dlosses, logits)

@@ -4,12 +4,23 @@ All of them: xhat = (x - mean) * inv_std, inv_std = 1 / sqrt(var + eps), y = xha
 They differ in what mean and variance are taken over.
 """
 
-from .registry import Shape, kernel, need, rank
+from math import prod
+
+from .registry import Shape, each, kernel, need, rank
 
 
-def _scale_and_shift(features: int, *vectors: Shape) -> None:
-    for vector in vectors:
-        need(vector == (features,), f"expected one value for each of {features}, got {vector}")
+def _channels(x: Shape) -> Shape:
+    need(len(x) >= 2, f"x must be (..., C), it is {x}")
+    return x[-1:]
+
+
+def _grouped(x: Shape, groups: int) -> Shape:
+    rank("x", x, "NHWC")
+    need(
+        groups >= 1 and x[3] % groups == 0,
+        f"C={x[3]} channels do not divide into {groups} groups",
+    )
+    return (x[0], groups)
 
 
 @kernel("y", "mean", "inv_std", updates=("running_mean", "running_var"))
@@ -27,7 +38,12 @@ def batch_norm(
     running += momentum * (batch - running), the variance with M - 1 in its denominator (M cells a
     channel), as inference should not underestimate it. Source: Ioffe and Szegedy 2015.
     """
-    _scale_and_shift(x[-1], running_mean, running_var, gamma, beta)
+    C = _channels(x)
+    each(C, running_mean=running_mean, running_var=running_var, gamma=gamma, beta=beta)
+    need(
+        prod(x[:-1]) > 1,
+        f"one value a channel has no variance, x is {x}: train on larger batches or images",
+    )
     return (x, x[-1:], x[-1:])
 
 
@@ -40,6 +56,7 @@ def batch_norm_grad(
     dbeta = sum dy and dgamma = sum dy * xhat, both over all axes but the last.
     """
     need(dy == x, f"dy {dy} and x {x} differ in shape")
+    each(_channels(x), gamma=gamma, mean=mean, inv_std=inv_std)
     return (x, gamma, gamma)
 
 
@@ -48,7 +65,7 @@ def batch_norm_infer(
     x: Shape, gamma: Shape, beta: Shape, mean: Shape, var: Shape, eps: float
 ) -> tuple[Shape, ...]:
     """Normalise with given statistics: y = (x - mean) / sqrt(var + eps) * gamma + beta."""
-    _scale_and_shift(x[-1], gamma, beta, mean, var)
+    each(_channels(x), gamma=gamma, beta=beta, mean=mean, var=var)
     return (x,)
 
 
@@ -58,6 +75,7 @@ def batch_norm_infer_grad(
 ) -> tuple[Shape, ...]:
     """dx = dy * gamma * inv_std, dgamma = sum dy * xhat, dbeta = sum dy: mean and var are given."""
     need(dy == x, f"dy {dy} and x {x} differ in shape")
+    each(_channels(x), gamma=gamma, mean=mean, var=var)
     return (x, gamma, gamma)
 
 
@@ -65,7 +83,7 @@ def batch_norm_infer_grad(
 def layer_norm(x: Shape, gamma: Shape, beta: Shape, eps: float) -> tuple[Shape, ...]:
     """Normalise each row of x (M, D) over its D features. Source: Ba, Kiros, Hinton 2016."""
     rank("x", x, "MD")
-    _scale_and_shift(x[1], gamma, beta)
+    each(x[1:], gamma=gamma, beta=beta)
     return (x, x[:1], x[:1])
 
 
@@ -78,6 +96,9 @@ def layer_norm_grad(
     dgamma = sum dy * xhat and dbeta = sum dy over the rows.
     """
     need(dy == x, f"dy {dy} and x {x} differ in shape")
+    rank("x", x, "MD")
+    each(x[1:], gamma=gamma)
+    each(x[:1], mean=mean, inv_std=inv_std)
     return (x, gamma, gamma)
 
 
@@ -87,10 +108,9 @@ def group_norm(x: Shape, gamma: Shape, beta: Shape, groups: int, eps: float) -> 
 
     x (N, H, W, C); mean and inv_std (N, G); gamma and beta (C,). Source: Wu and He 2018.
     """
-    rank("x", x, "NHWC")
-    need(x[3] % groups == 0, f"C={x[3]} channels do not divide into {groups} groups")
-    _scale_and_shift(x[3], gamma, beta)
-    return (x, (x[0], groups), (x[0], groups))
+    statistics = _grouped(x, groups)
+    each(x[3:], gamma=gamma, beta=beta)
+    return (x, statistics, statistics)
 
 
 @kernel("dx", "dgamma", "dbeta")
@@ -99,4 +119,6 @@ def group_norm_grad(
 ) -> tuple[Shape, ...]:
     """As layer_norm_grad, the means taken over H, W and the group."""
     need(dy == x, f"dy {dy} and x {x} differ in shape")
+    each(_grouped(x, groups), mean=mean, inv_std=inv_std)
+    each(x[3:], gamma=gamma)
     return (x, gamma, gamma)

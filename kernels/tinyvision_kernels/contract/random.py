@@ -1,6 +1,6 @@
 """Contracts of everything that draws random numbers."""
 
-from .registry import Shape, kernel
+from .registry import Shape, kernel, need
 
 
 @kernel("y")
@@ -10,6 +10,7 @@ def dropout(x: Shape, rate: float, seed: int, purpose: int, step: int) -> tuple[
     Backward is the same kernel on dy with the same four numbers: no mask is stored. Source:
     Srivastava et al. 2014; the generator: Salmon et al. 2011.
     """
+    need(0 <= rate < 1, f"rate must be in [0, 1), it is {rate}")
     return (x,)
 
 

@@ -74,6 +74,12 @@ def rank(name: str, shape: Shape, letters: Sequence[str]) -> None:
     need(len(shape) == len(letters), f"{name} must be ({wanted}), it is {shape}")
 
 
+def each(shape: Shape, **arrays: Shape) -> None:
+    """Refuse any of the named arrays that is not of ``shape``: ``each(x[-1:], gamma=gamma)``."""
+    for name, array in arrays.items():
+        need(array == shape, f"{name} must be {shape}, it is {array}")
+
+
 def same(first: Shape, second: Shape) -> tuple[Shape, ...]:
     """Shape rule of a kernel whose two inputs and one output agree."""
     need(first == second, f"{first} and {second} differ in shape")

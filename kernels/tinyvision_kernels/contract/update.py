@@ -1,9 +1,9 @@
 """Contracts of the optimiser updates.
 
-Over flat vectors, in place; g is first multiplied by ``scale`` (gradient clipping).
+Over flat vectors of one size, in place; g is first multiplied by ``scale`` (gradient clipping).
 """
 
-from .registry import Shape, kernel
+from .registry import Shape, each, kernel
 
 
 @kernel(updates=("w", "velocity"))
@@ -21,6 +21,7 @@ def sgd_step(
 
     With Nesterov's look-ahead w -= lr * (g' + momentum*velocity). Source: Sutskever et al. 2013.
     """
+    each(w, velocity=velocity, g=g)
     return ()
 
 
@@ -46,6 +47,7 @@ def adam_step(
     added to the gradient, g' = scale*g + weight_decay*w (Kingma and Ba 2015), or, if decoupled,
     taken off the weight first, w *= 1 - lr*weight_decay (Loshchilov and Hutter 2019).
     """
+    each(w, m=m, v=v, g=g)
     return ()
 
 
@@ -67,6 +69,7 @@ def rmsprop_step(
     velocity = momentum*velocity + g' / (sqrt(square) + eps), with g' = scale*g + weight_decay*w.
     Source: Tieleman and Hinton, lecture 6.5, 2012.
     """
+    each(w, square=square, velocity=velocity, g=g)
     return ()
 
 

@@ -7,6 +7,11 @@ def window_count(
     size: int, window: int, stride: int, before: int, after: int, dilation: int
 ) -> int:
     """Count the positions of a window along one axis: floor((size + pads - reach) / stride) + 1."""
+    need(
+        min(window, stride, dilation) >= 1 and min(before, after) >= 0,
+        f"window {window}, stride {stride} and dilation {dilation} must be at least 1, padding "
+        f"{before} and {after} at least 0",
+    )
     reach = dilation * (window - 1) + 1
     need(
         size + before + after >= reach,
