@@ -1,6 +1,9 @@
 """Shapes, strides and paddings that the tests of convolution and pooling go through."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
 
 from tinyvision_kernels.contract import Pads, Pair, windows
 
@@ -75,3 +78,34 @@ POOL = (
     Pool("whole image", (2, 4, 5, 33), (4, 5), (1, 1)),
     Pool("256 cells", (1, 17, 18, 2), (16, 16), (1, 2)),
 )
+
+
+@st.composite
+def conv_geometries(draw: Any) -> Conv:
+    """Any convolution of up to 3 images and 40 channels whose window fits."""
+    groups = draw(st.sampled_from([1, 1, 1, 2, 5]))
+    depthwise = draw(st.sampled_from([False, False, True]))
+    C = groups * draw(st.integers(1, 40 // groups))
+    if depthwise:
+        groups = C
+    O = groups * draw(st.integers(1, max(1, 40 // groups)))
+    (KH, KW), stride, dilation = (
+        draw(st.tuples(st.integers(1, largest), st.integers(1, largest))) for largest in (5, 3, 2)
+    )
+    pad = draw(st.tuples(*[st.integers(0, 3)] * 4))
+    H = max(1, dilation[0] * (KH - 1) + 1 - pad[0] - pad[1]) + draw(st.integers(0, 9))
+    W = max(1, dilation[1] * (KW - 1) + 1 - pad[2] - pad[3]) + draw(st.integers(0, 17))
+    x = (draw(st.integers(1, 3)), H, W, C)
+    return Conv("random", x, (KH, KW), O, stride, pad, dilation, groups)
+
+
+@st.composite
+def pool_geometries(draw: Any) -> Pool:
+    """Any pooling of up to 3 images and 40 channels whose window fits and is never all padding."""
+    window, stride = (draw(st.tuples(st.integers(1, 5), st.integers(1, 5))) for _ in range(2))
+    vertical, horizontal = (st.integers(0, cells - 1) for cells in window)
+    pad = draw(st.tuples(vertical, vertical, horizontal, horizontal))
+    H = max(1, window[0] - pad[0] - pad[1]) + draw(st.integers(0, 9))
+    W = max(1, window[1] - pad[2] - pad[3]) + draw(st.integers(0, 9))
+    x = (draw(st.integers(1, 3)), H, W, draw(st.integers(1, 40)))
+    return Pool("random", x, window, stride, pad)

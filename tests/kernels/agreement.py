@@ -1,0 +1,80 @@
+"""Whether two implementations of a kernel agree, up to the rounding that its sums allow."""
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+from case import Case, run
+
+from tinyvision_kernels import reference
+
+ULPS = 32  # rounding errors that an element may have gathered, in units of its last place
+
+
+def assert_agrees(case: Case, implementation: Callable[..., None], dtype: Any, **how: Any) -> None:
+    """Hold an implementation in ``dtype`` to the reference in float64 on the same inputs.
+
+    ``how`` is handed on to :func:`case.run`. Integers must be equal, and NaN and infinities must
+    stand in the same places.
+    """
+    actual = run(case, implementation, dtype, **how)
+    expected = run(case.astype(dtype), partial(reference.TABLE[case.kernel], np), np.float64)
+    for name, value in expected.items():
+        _assert_close(f"{case.kernel} [{case.id}] {name}", actual[name], value, summands(case))
+
+
+def _assert_close(what: str, actual: np.ndarray, expected: np.ndarray, terms: int) -> None:
+    assert actual.shape == expected.shape, f"{what}: {actual.shape}, expected {expected.shape}"
+    if actual.dtype.kind != "f":
+        np.testing.assert_array_equal(actual, expected, what)
+        return
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(actual[~finite], expected[~finite], what)
+    size = np.abs(expected[finite])
+    if terms > 1 and size.size:
+        size = size.max()  # terms of a sum may be as large as the largest of the sums
+    error = np.abs(actual[finite] - expected[finite])
+    # Rounding errors of a sum add up like a random walk: with the root of its length.
+    allowed = ULPS * np.finfo(actual.dtype).eps * np.sqrt(terms) * (1 + size)
+    # Written so that a NaN among the errors fails.
+    wrong = ~(error <= allowed)
+    assert not wrong.any(), (
+        f"{what}: {wrong.sum()} of {error.size} elements differ, by up to {error.max():.3g} "
+        f"where {np.max(allowed):.3g} is allowed"
+    )
+
+
+def summands(case: Case) -> int:
+    """How many products or values are added up for the longest sum in a kernel's outputs."""
+    shapes = {name: array.shape for name, array in case.inputs.items() if array is not None}
+    first = next(iter(shapes.values()), ())
+    match case.kernel:
+        case "conv2d":
+            return prod(shapes["w"][:3])
+        case "conv2d_dx":
+            KH, KW, _, O = shapes["w"]
+            return KH * KW * O // case.settings["groups"]
+        case "conv2d_dw" | "bias_grad":
+            return prod(shapes["dy"][:-1])
+        case "dense" | "dense_dx":
+            return first[1]
+        case "dense_dw":
+            return first[0]
+        case "avg_pool2d" | "max_pool2d_dx" | "avg_pool2d_dx":
+            return prod(case.settings["window"])
+        case "upsample2d_dx":
+            return prod(case.settings["factor"])
+        case "global_avg_pool2d":
+            return first[1] * first[2]
+        case "softmax" | "softmax_dx" | "log_softmax" | "log_softmax_dx":
+            return first[1]
+        case "softmax_cross_entropy":
+            return first[1]
+        case "softmax_cross_entropy_dx":
+            return shapes["probs"][1]
+        case kernel if "norm" in kernel:
+            return prod(shapes["x"]) // min(shapes["x"][0], shapes["x"][-1])
+        case _:
+            return 1

@@ -1,0 +1,61 @@
+"""Every compiled kernel against the reference: all cases, both precisions, any geometry."""
+
+import numpy as np
+import pytest
+from agreement import assert_agrees
+from cases import Case, cases, conv_case, pool_case
+from geometries import conv_geometries, pool_geometries
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
+
+from tinyvision_kernels import cpu
+from tinyvision_kernels.contract import KERNELS
+
+DTYPES = (np.float32, np.float64)
+
+both_precisions = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
+
+
+def test_every_compiled_kernel_is_in_the_contract():
+    assert set(cpu.TABLE) <= set(KERNELS)
+
+
+@both_precisions
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=f"{name}-{case.id}") for name in cpu.TABLE for case in cases(name)],
+)
+def test_agrees_with_the_reference(case: Case, dtype: type):
+    assert_agrees(case, cpu.TABLE[case.kernel], dtype)
+
+
+def own(*names: str) -> list[str]:
+    return [name for name in names if name in cpu.TABLE]
+
+
+@both_precisions
+@pytest.mark.parametrize("kernel", own("conv2d", "conv2d_dx", "conv2d_dw"))
+def test_convolution_of_any_geometry(kernel: str, dtype: type):
+    @settings(max_examples=40, deadline=None, derandomize=True)
+    @given(conv_geometries(), st.integers(0, 2**32 - 1))
+    def agrees(geometry, seed):
+        case = conv_case(kernel, geometry, np.random.default_rng(seed))
+        assert_agrees(case, cpu.TABLE[kernel], dtype)
+
+    agrees()
+
+
+@both_precisions
+@pytest.mark.parametrize(
+    "kernel", own("max_pool2d", "max_pool2d_dx", "avg_pool2d", "avg_pool2d_dx")
+)
+def test_pooling_of_any_geometry(kernel: str, dtype: type):
+    @settings(max_examples=40, deadline=None, derandomize=True)
+    @given(pool_geometries(), st.integers(0, 2**32 - 1))
+    def agrees(geometry, seed):
+        case = pool_case(kernel, geometry, np.random.default_rng(seed))
+        assert_agrees(case, cpu.TABLE[kernel], dtype)
+
+    agrees()
