@@ -3,6 +3,9 @@
 Each message is one sentence: what, with which values, and the way out.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from tinyvision_kernels.contract import ShapeError
 
 __all__ = [
@@ -13,6 +16,7 @@ __all__ = [
     "ShapeError",
     "TinyvisionError",
     "TrainingError",
+    "UnknownNameError",
 ]
 
 
@@ -38,3 +42,25 @@ class ModelFileError(TinyvisionError, ValueError):
 
 class TrainingError(TinyvisionError, RuntimeError):
     """Training cannot go on, for example because the loss is not finite."""
+
+
+class UnknownNameError(TinyvisionError, ValueError):
+    """A name that is not in a list: a backend, a model, a data set, a layer, an optimiser.
+
+    Parameters
+    ----------
+    kind : str
+        What was asked for, in words ("model").
+    name : str
+        The name as given.
+    known : iterable of str
+        The names there are.
+    hint : str
+        What else could help, appended to the sentence.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        names = list(known)
+        close = get_close_matches(name.lower(), names, n=1)
+        guess = f"; did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"there is no {kind} {name!r}{guess} (known: {', '.join(names)}){hint}")

@@ -1,0 +1,79 @@
+"""What the commands share: the app, common options, and where output goes."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .. import __version__
+from .. import backend as _backend
+from ..backend import Backend
+
+app = typer.Typer(
+    name="tinyvision",
+    help="Train, test and use image classifiers: a neural-network engine written from scratch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", help="reference, cpu, cuda or auto (the best that works here)."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Folder with local copies of the named data sets (or $TINYVISION_DATA).",
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Train, test and use image classifiers: a neural-network engine written from scratch."""
+    if version:
+        typer.echo(f"tinyvision {__version__}")
+        raise typer.Exit
+
+
+def console(as_json: bool) -> Console:
+    """Return where a command talks to people: stdout, or stderr when stdout carries JSON."""
+    return Console(stderr=as_json, soft_wrap=False)
+
+
+def choose_backend(name: str | None) -> Backend:
+    """Switch to the backend asked for and return the one in force."""
+    return _backend.use(name) if name else _backend.current()
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    typer.echo(json.dumps(value, indent=None, allow_nan=False, default=str))
+
+
+def thread_count(backend: Backend) -> int:
+    """Count the threads that the backend's kernels use."""
+    if backend.name != "cpu":
+        return 1
+    import numba
+
+    return int(numba.get_num_threads())
+
+
+def shown(path: Path) -> str:
+    """Return a path as a user would type it: relative where that is shorter, quoted if needed."""
+    relative = os.path.relpath(path)
+    text = relative if len(relative) < len(str(path)) else str(path)
+    return f'"{text}"' if " " in text else text

@@ -1,0 +1,88 @@
+"""Using a trained model: images in, labelled probabilities out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .data import Dataset
+from .errors import DataError
+from .functional import softmax
+from .modelfile import ModelFile
+from .tape import no_grad
+from .tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes
+    ----------
+    path : str
+    label : str
+        The most probable class.
+    probability : float
+        Of that class, in [0, 1].
+    top : tuple of (label, probability)
+        The most probable classes, best first.
+    """
+
+    path: str
+    label: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+
+
+def probabilities(file: ModelFile, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return class probabilities (N, K) of preprocessed images (N, H, W, C)."""
+    file.model.eval()
+    with no_grad():
+        return softmax(file.model(Tensor(x))).numpy()
+
+
+def predict(
+    file: ModelFile, paths: Iterable[str | Path], *, top: int = 3
+) -> Iterator[Prediction | DataError]:
+    """Predict image files one by one; a file that is no image yields its error instead.
+
+    Parameters
+    ----------
+    file : ModelFile
+        From :func:`tinyvision.modelfile.load`; its preprocessing is applied to each image.
+    paths : iterable of paths
+    top : int
+        How many classes to list.
+    """
+    for path in paths:
+        try:
+            image = file.preprocess.file(Path(path))
+        except DataError as error:
+            yield error
+            continue
+        scores = probabilities(file, image[None])[0]  # (H, W, C) -> (1, H, W, C)
+        best = np.argsort(-scores, kind="stable")[:top]
+        ranking = tuple((file.labels[i], float(scores[i])) for i in best)
+        yield Prediction(str(path), *ranking[0], ranking)
+
+
+def align_labels(file: ModelFile, dataset: Dataset) -> Dataset:
+    """Renumber a data set's labels in the order of the model's classes, matched by name.
+
+    Raises
+    ------
+    DataError
+        The data set has a class that the model does not know.
+    """
+    if dataset.classes == file.labels:
+        return dataset
+    unknown = [name for name in dataset.classes if name not in file.labels]
+    if unknown:
+        raise DataError(
+            f"{dataset.name}: the model knows the classes {', '.join(file.labels)}, "
+            f"not {', '.join(unknown)}: evaluate it on data with its own classes"
+        )
+    numbers = np.array([file.labels.index(name) for name in dataset.classes], np.int64)
+    return Dataset(dataset.images, numbers[dataset.labels], file.labels, dataset.name)

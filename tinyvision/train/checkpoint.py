@@ -1,0 +1,102 @@
+"""Checkpoints: the best model so far, and the last state to go on from."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import modelfile, random
+from ..errors import ModelFileError
+from ..modelfile import ModelFile
+from ..optim import Optimizer
+from .history import History
+
+
+@dataclass
+class Position:
+    """Where a run stands: the next batch to train on, and the sums over the epoch's batches so far.
+
+    ``batch`` counts the batches of ``epoch`` that are done. The sums make the figures of an epoch
+    that was interrupted the same as those of one that was not.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    seen: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seconds: float = 0.0
+    data_seconds: float = 0.0
+
+
+class Checkpoints:
+    """Writes ``best.safetensors`` and ``last.safetensors`` into a folder, each atomically.
+
+    Parameters
+    ----------
+    folder : path
+        Made when first needed.
+    file : ModelFile
+        What every checkpoint carries: the model (its weights are read at each save), labels,
+        preprocessing, training record.
+    """
+
+    def __init__(self, folder: str | Path, file: ModelFile) -> None:
+        self.folder, self.file = Path(folder), file
+
+    @property
+    def best(self) -> Path:
+        """The best model by validation."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The state to resume from."""
+        return self.folder / "last.safetensors"
+
+    def save_best(self, history: History) -> None:
+        """Write the model as it is now as the best one."""
+        last = history.epochs[-1]
+        metrics = {"validation": {"loss": last.val_loss, "accuracy": last.val_accuracy}}
+        training = {**self.file.training, "history": history.to_data()}
+        modelfile.save(
+            replace(self.file, metrics=metrics, training=training, tensors={}), self.best
+        )
+
+    def save_last(self, optimizer: Optimizer, position: Position, history: History) -> None:
+        """Write everything a resumed run needs to go on as if nothing had happened."""
+        seed, count = random.state()
+        resume: dict[str, Any] = {
+            "position": vars(position),
+            "random": [seed, count],
+            "optimizer": type(optimizer).__name__,
+        }
+        training = {**self.file.training, "history": history.to_data(), "resume": resume}
+        modelfile.save(replace(self.file, training=training, tensors=optimizer.state()), self.last)
+
+
+def restore(file: ModelFile, optimizer: Optimizer) -> tuple[Position, History]:
+    """Put the optimiser and the random stream where a checkpoint left them.
+
+    Parameters
+    ----------
+    file : ModelFile
+        Loaded with ``with_training=True``; ``optimizer`` belongs to its model.
+
+    Raises
+    ------
+    ModelFileError
+        The file is a finished model, not a checkpoint, or of another optimiser.
+    """
+    resume = file.training.get("resume")
+    if resume is None:
+        raise ModelFileError("this model file holds no state to resume from: use last.safetensors")
+    if resume["optimizer"] != type(optimizer).__name__:
+        raise ModelFileError(
+            f"the checkpoint was trained with {resume['optimizer']}, not {type(optimizer).__name__}"
+        )
+    try:
+        optimizer.load_state(file.tensors)
+    except ValueError as error:
+        raise ModelFileError(f"the checkpoint does not fit the optimiser: {error}") from error
+    random.restore((int(resume["random"][0]), int(resume["random"][1])))
+    return Position(**resume["position"]), History.from_data(file.training.get("history", []))

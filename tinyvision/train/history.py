@@ -1,0 +1,54 @@
+"""What happened in each epoch, as data."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """Figures of one epoch; the validation ones are None without validation data.
+
+    ``seconds`` covers the training batches, ``data_seconds`` the part of it spent waiting for them.
+    """
+
+    epoch: int
+    steps: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    seconds: float
+    data_seconds: float
+    images_per_second: float
+
+
+@dataclass
+class History:
+    """The epochs of a run, in order; continued over interruptions."""
+
+    epochs: list[EpochRecord] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def best(self) -> EpochRecord | None:
+        """Return the epoch with the highest validation accuracy, ties by the lower loss."""
+        judged = [e for e in self.epochs if e.val_accuracy is not None]
+        return max(judged, key=quality, default=None)
+
+    def to_data(self) -> list[dict[str, Any]]:
+        """Return a list of plain dictionaries."""
+        return [asdict(epoch) for epoch in self.epochs]
+
+    @classmethod
+    def from_data(cls, data: list[dict[str, Any]]) -> "History":
+        """Rebuild what :meth:`to_data` returned."""
+        return cls([EpochRecord(**row) for row in data])
+
+
+def quality(epoch: EpochRecord) -> tuple[float, float]:
+    """Order epochs by validation accuracy, ties by loss; by training figures without validation."""
+    if epoch.val_accuracy is None or epoch.val_loss is None:
+        return epoch.train_accuracy, -epoch.train_loss
+    return epoch.val_accuracy, -epoch.val_loss

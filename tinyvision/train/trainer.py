@@ -1,0 +1,199 @@
+"""The training loop."""
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..data.batches import Batches
+from ..errors import TrainingError
+from ..functional import softmax
+from ..metrics import Metrics, Report
+from ..nn.layer import Layer
+from ..nn.losses import CrossEntropy, Loss
+from ..optim import Optimizer
+from ..tape import no_grad
+from ..tensor import Tensor
+from .checkpoint import Checkpoints, Position
+from .display import Display
+from .health import first_non_finite
+from .history import EpochRecord, History, quality
+from .interrupt import Interrupt
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The mean loss over a data set and all metrics of the predictions."""
+
+    loss: float
+    report: Report
+
+
+class Trainer:
+    """Trains a model: predict, loss, backward, step; validates after each epoch.
+
+    Parameters
+    ----------
+    model : Layer
+        Built.
+    optimizer : Optimizer
+        Over the model's parameters.
+    loss : Loss
+        ``loss(logits, labels)`` -> scalar tensor.
+    checkpoints : Checkpoints, optional
+        Where to write ``last.safetensors`` after each epoch and on Ctrl-C, and
+        ``best.safetensors`` whenever validation improves.
+    patience : int, optional
+        Stop when validation has not improved for so many epochs (early stopping).
+    display : Display, optional
+        Shows progress.
+
+    Attributes
+    ----------
+    position : Position
+        The next batch; set by :func:`tinyvision.train.checkpoint.restore` to go on.
+    history : History
+        Figures of the epochs done.
+    stopped : str
+        Why the last :meth:`fit` ended: "finished", "early" or "interrupted".
+    """
+
+    def __init__(
+        self,
+        model: Layer,
+        optimizer: Optimizer,
+        loss: Loss | None = None,
+        *,
+        checkpoints: Checkpoints | None = None,
+        patience: int | None = None,
+        display: Display | None = None,
+    ) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.loss = loss or CrossEntropy()
+        self.checkpoints, self.patience = checkpoints, patience
+        self.display = display or Display()
+        self.position, self.history = Position(), History()
+        self.stopped = ""
+
+    def fit(self, train: Batches, validation: Batches | None = None, *, epochs: int) -> History:
+        """Train until ``epochs`` epochs are done in total, counting those before a resume.
+
+        Raises
+        ------
+        TrainingError
+            The loss is NaN or infinite; the message names the layer and the step. The last good
+            checkpoint stays.
+        """
+        self.stopped = "finished"
+        with Interrupt() as interrupt, self.display.running(epochs, len(train)):
+            while self.position.epoch < epochs:
+                if not self._train_epoch(train, interrupt):
+                    self.stopped = "interrupted"
+                    self._save_last()
+                    break
+                self._finish_epoch(train, validation)
+                if self._no_longer_improves():
+                    self.stopped = "early"
+                    break
+        return self.history
+
+    def _train_epoch(self, batches: Batches, interrupt: Interrupt) -> bool:
+        """Run the rest of an epoch; False when an interrupt ended it before its last batch."""
+        at = self.position
+        self.model.train()
+        clock = perf_counter()
+        for x, labels in batches.epoch(at.epoch, start=at.batch):
+            at.data_seconds += perf_counter() - clock
+            logits, loss = self.train_step(x, labels)
+            at.batch += 1
+            at.seen += len(labels)
+            at.loss_sum += loss * len(labels)
+            at.correct += int((logits.numpy().argmax(-1) == labels).sum())
+            at.seconds += perf_counter() - clock
+            clock = perf_counter()
+            self.display.step(at)
+            if interrupt.requested and at.batch < len(batches):
+                return False
+        return True
+
+    def train_step(self, x: Any, labels: Any) -> tuple[Tensor, float]:
+        """Learn from one batch; return the logits and the loss before the step."""
+        images = Tensor(x)
+        logits = self.model(images)  # predict
+        loss = self.loss(logits, labels)  # how wrong?
+        value = loss.item()
+        if not np.isfinite(value):
+            self._stop_at_non_finite(images, value)
+        self.optimizer.zero_grad()
+        loss.backward()  # which way is better, for every weight?
+        self.optimizer.step()  # a small step that way
+        return logits, value
+
+    def evaluate(self, batches: Batches) -> Evaluation:
+        """Predict every batch in inference mode and measure."""
+        return evaluate(self.model, batches, self.loss)
+
+    def _finish_epoch(self, train: Batches, validation: Batches | None) -> None:
+        at = self.position
+        judged = self.evaluate(validation) if validation is not None else None
+        record = EpochRecord(
+            epoch=at.epoch + 1,
+            steps=self.optimizer.step_count,
+            lr=self.optimizer.last_lr,
+            train_loss=at.loss_sum / at.seen,
+            train_accuracy=at.correct / at.seen,
+            val_loss=None if judged is None else judged.loss,
+            val_accuracy=None if judged is None else judged.report.accuracy,
+            seconds=at.seconds,
+            data_seconds=at.data_seconds,
+            images_per_second=at.seen / at.seconds,
+        )
+        best_before = max((quality(e) for e in self.history.epochs), default=None)
+        self.history.epochs.append(record)
+        improved = best_before is None or quality(record) > best_before
+        self.position = Position(epoch=at.epoch + 1)
+        if self.checkpoints is not None and improved:
+            self.checkpoints.save_best(self.history)
+        self._save_last()
+        self.display.epoch(record, improved)
+
+    def _save_last(self) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.save_last(self.optimizer, self.position, self.history)
+
+    def _no_longer_improves(self) -> bool:
+        if self.patience is None:
+            return False
+        best = max(self.history.epochs, key=quality)
+        return self.history.epochs[-1].epoch - best.epoch >= self.patience
+
+    def _stop_at_non_finite(self, x: Tensor, value: float) -> None:
+        kept = ""
+        if self.checkpoints is not None and self.checkpoints.last.exists():
+            kept = f"; the last good checkpoint is {self.checkpoints.last}"
+        raise TrainingError(
+            f"the loss is {value} at step {self.optimizer.step_count} (epoch "
+            f"{self.position.epoch + 1}, batch {self.position.batch + 1}): first not finite is "
+            f"{first_non_finite(self.model, x)}; try a lower learning rate or clip_norm=1{kept}"
+        )
+
+
+def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evaluation:
+    """Predict every batch in inference mode; return the mean loss and the metrics.
+
+    The model outputs logits; probabilities are their softmax.
+    """
+    loss = loss or CrossEntropy()
+    metrics = Metrics(batches.dataset.classes)
+    total, mode = 0.0, model.training
+    model.eval()
+    try:
+        with no_grad():
+            for x, labels in batches.epoch(0):
+                logits = model(Tensor(x))
+                total += loss(logits, labels).item() * len(labels)
+                metrics.update(softmax(logits).numpy(), labels)
+    finally:
+        model.train(mode)
+    return Evaluation(total / max(len(batches.dataset), 1), metrics.report())
