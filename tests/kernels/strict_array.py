@@ -113,23 +113,12 @@ def _compute(function: Callable[..., Any], *arguments: Any, **options: Any) -> A
     return _wrap(function(*unwrapped, **options), flat)
 
 
+TWO_SIDED = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
+
+
 def _add_operators() -> None:
     """Give StrictArray the arithmetic of an array: x + y, y + x, x += y, x < y, -x ..."""
-    for name in [
-        "add",
-        "sub",
-        "mul",
-        "truediv",
-        "floordiv",
-        "mod",
-        "pow",
-        "matmul",
-        "and",
-        "or",
-        "xor",
-        "lshift",
-        "rshift",
-    ]:
+    for name in TWO_SIDED.split():
         plain, in_place = getattr(operator, f"__{name}__"), getattr(operator, f"__i{name}__")
         _bind(f"__{name}__", lambda self, other, f=plain: _compute(f, self, other))
         _bind(f"__r{name}__", lambda self, other, f=plain: _compute(f, other, self))
@@ -166,120 +155,18 @@ _add_operators()
 
 # Functions that NumPy and CuPy share by name and meaning (docs.cupy.dev, "Routines"). Those that
 # let values leave the device, or take them from NumPy (asarray, array), are left out on purpose.
-FUNCTIONS = frozenset(
-    [
-        "abs",
-        "absolute",
-        "add",
-        "all",
-        "any",
-        "arange",
-        "argmax",
-        "argmin",
-        "argsort",
-        "ascontiguousarray",
-        "broadcast_to",
-        "cbrt",
-        "ceil",
-        "clip",
-        "concatenate",
-        "copysign",
-        "cos",
-        "cosh",
-        "cumsum",
-        "divide",
-        "empty",
-        "empty_like",
-        "equal",
-        "exp",
-        "exp2",
-        "expand_dims",
-        "expm1",
-        "eye",
-        "flip",
-        "floor",
-        "full",
-        "full_like",
-        "greater",
-        "greater_equal",
-        "isfinite",
-        "isinf",
-        "isnan",
-        "less",
-        "less_equal",
-        "log",
-        "log10",
-        "log1p",
-        "log2",
-        "logaddexp",
-        "logical_and",
-        "logical_not",
-        "logical_or",
-        "logical_xor",
-        "matmul",
-        "max",
-        "maximum",
-        "mean",
-        "min",
-        "minimum",
-        "moveaxis",
-        "multiply",
-        "negative",
-        "not_equal",
-        "ones",
-        "ones_like",
-        "pad",
-        "power",
-        "prod",
-        "reciprocal",
-        "repeat",
-        "reshape",
-        "rint",
-        "roll",
-        "sign",
-        "signbit",
-        "sin",
-        "sinh",
-        "sort",
-        "sqrt",
-        "square",
-        "squeeze",
-        "stack",
-        "std",
-        "subtract",
-        "sum",
-        "swapaxes",
-        "take",
-        "take_along_axis",
-        "tan",
-        "tanh",
-        "tensordot",
-        "tile",
-        "transpose",
-        "tril",
-        "triu",
-        "trunc",
-        "var",
-        "where",
-        "zeros",
-        "zeros_like",
-    ]
-)
-TYPES = frozenset(
-    [
-        "bool_",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "uint16",
-        "uint32",
-        "uint64",
-        "float32",
-        "float64",
-    ]
-)
+_FUNCTIONS = """
+    abs absolute add all any arange argmax argmin argsort ascontiguousarray broadcast_to cbrt ceil
+    clip concatenate copysign cos cosh cumsum divide empty empty_like equal exp exp2 expand_dims
+    expm1 eye flip floor full full_like greater greater_equal isfinite isinf isnan less less_equal
+    log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matmul max maximum
+    mean min minimum moveaxis multiply negative not_equal ones ones_like pad power prod reciprocal
+    repeat reshape rint roll sign signbit sin sinh sort sqrt square squeeze stack std subtract sum
+    swapaxes take take_along_axis tan tanh tensordot tile transpose tril triu trunc var where zeros
+    zeros_like
+"""
+_TYPES = "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"
+FUNCTIONS, TYPES = frozenset(_FUNCTIONS.split()), frozenset(_TYPES.split())
 CONSTANTS = frozenset(["pi", "e", "inf", "nan", "newaxis"])
 
 

@@ -40,7 +40,7 @@ REFUSED = {
     "plus a NumPy array": lambda a: a + np.ones(2, np.float32),
     "a NumPy array plus": lambda a: np.ones(2, np.float32) + a,
     "plus a NumPy array, in place": lambda a: a.__iadd__(np.ones(2, np.float32)),
-    "into a NumPy array": lambda a: np.ones(2, np.float32).__setitem__(0, a),
+    "into a NumPy array": lambda a: np.ones(2, np.float32).__setitem__(slice(None), a),
     "from a NumPy array": lambda a: a.__setitem__(slice(None), np.ones(2, np.float32)),
     "a NumPy array as index": lambda a: a[np.array([0])],
     "a NumPy array as argument": lambda a: xp.maximum(a, np.ones(2, np.float32)),
