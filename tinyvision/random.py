@@ -1,9 +1,15 @@
-"""Host-side random numbers: initialisation, shuffling, splits.
+"""Random numbers: initialisation, shuffling, splits, and the stream that dropout draws from.
 
 Every draw is named by ``(seed, purpose, step)`` and is the same on every machine, backend and
 thread count; see :mod:`tinyvision_kernels.reference.random` for the generator.
+
+What has no step of its own takes the next one of the process-wide stream: a seed and a count of the
+draws so far. These two numbers are its whole state, so a run that is resumed with them draws on as
+if it had never stopped.
 """
 
+import operator
+import threading
 import zlib
 from collections.abc import Sequence
 
@@ -49,3 +55,44 @@ def permutation(n: int, seed: int, purpose: str, step: int = 0) -> NDArray[np.in
     high, low = bits((2, n), seed, purpose, step)  # 64 bits a key: ties are next to impossible
     keys = (high.astype(np.uint64) << np.uint64(32)) | low
     return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+# --- the stream -----------------------------------------------------------------------------------
+
+_lock = threading.Lock()
+_seed, _count = 0, 0
+
+
+def seed(value: int) -> None:
+    """Start the stream afresh: two runs from one seed draw the same.
+
+    Parameters
+    ----------
+    value : int
+        In 0 .. 2^64 - 1, the generator's key.
+    """
+    restore((value, 0))
+
+
+def state() -> tuple[int, int]:
+    """Return ``(seed, count of draws so far)``, all there is to keep."""
+    with _lock:
+        return _seed, _count
+
+
+def restore(saved: tuple[int, int]) -> None:
+    """Go on where :func:`state` was asked for."""
+    global _seed, _count
+    value, count = (operator.index(number) for number in saved)
+    if not 0 <= value < 2**64 or count < 0:
+        raise ValueError(f"a seed must lie in 0 .. 2**64 - 1 and a count not below 0, got {saved}")
+    with _lock:
+        _seed, _count = value, count
+
+
+def next_step() -> tuple[int, int]:
+    """Take the next step of the stream: ``(seed, step)`` to name one draw with."""
+    global _count
+    with _lock:
+        _count += 1
+        return _seed, _count - 1

@@ -88,6 +88,8 @@ def walk_back(root: Tensor, gradient: Array, retain: bool) -> None:
         for source, share in zip(node.inputs, shares, strict=True):
             if not source.requires_grad or share is None:
                 continue
+            if not isinstance(share, node.backend.xp.ndarray):  # NumPy turns 0-d into a number
+                share = node.backend.xp.asarray(share)
             _check_share(node.op, source, share)
             if source.node is None:
                 _leave(source, share)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision_kernels.contract import Shape
+from tinyvision_kernels.contract import Shape, ShapeError
 
 from . import backend as _backend
 from . import tape
@@ -262,9 +262,16 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
     """Run an op on tensors and leave a node on the tape if a gradient may be asked for."""
     backend = _backend.current()
     _check_dtypes(op, inputs)
-    y, saved = op.forward(backend.kernels, *[t.data for t in inputs])
-    output = _wrap(y if isinstance(y, backend.xp.ndarray) else backend.xp.asarray(y))
-    if tape.recording() and any(t.requires_grad for t in inputs):
+    try:
+        y, saved = op.forward(backend.kernels, *[t.data for t in inputs])
+    except ShapeError:
+        raise
+    except ValueError as error:  # the array module's own; it does not know what was computed
+        shapes = " and ".join(str(t.shape) for t in inputs)
+        raise ShapeError(f"{op.name} of {shapes}: {error}") from error
+    _check_result(op, y, inputs)
+    output = _wrap(y)
+    if tape.recording() and output.dtype.kind == "f" and any(t.requires_grad for t in inputs):
         output.requires_grad = True
         output.node = tape.Node(op, inputs, saved, backend)
     tape.notify(op, inputs, output)
@@ -272,7 +279,10 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
 
 
 def _wrap(data: Array) -> Tensor:
-    """Make a tensor around an array of the backend, without looking at it again."""
+    """Make a tensor around an array of the backend, sharing its memory."""
+    xp = _backend.current().xp
+    if not isinstance(data, xp.ndarray):  # NumPy turns results without axes into plain numbers
+        data = xp.asarray(data)
     tensor = Tensor.__new__(Tensor)
     tensor.data, tensor.grad, tensor.requires_grad = data, None, False
     tensor.node, tensor.name = None, ""
@@ -289,6 +299,11 @@ def _operand(value: Any, like: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, (bool, int, float, np.generic)):
+        if like.dtype.kind != "f" and isinstance(value, (float, np.floating)):
+            raise TypeError(
+                f"a tensor of {like.dtype} and the number {value} do not mix; convert the tensor "
+                "with .astype('float32')"
+            )
         return _wrap(_backend.current().asarray(value, like.dtype))
     return Tensor(value)
 
@@ -296,7 +311,9 @@ def _operand(value: Any, like: Tensor) -> Tensor:
 def _plain_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(_plain_index(i) for i in index)
-    return index.data if isinstance(index, Tensor) else index
+    if isinstance(index, Tensor):
+        return index.data
+    return _backend.current().asarray(index) if isinstance(index, (list, np.ndarray)) else index
 
 
 def _sizes(sizes: tuple[Any, ...]) -> Shape:
@@ -314,3 +331,13 @@ def _check_dtypes(op: Op, inputs: tuple[Tensor, ...]) -> None:
         if found is not None and dtype != found:
             raise TypeError(f"{op.name}: {found} and {dtype} do not mix; convert with .astype")
         found = dtype
+
+
+def _check_result(op: Op, y: Array, inputs: tuple[Tensor, ...]) -> None:
+    """Refuse silent promotion: a floating result has the floating dtype that went in."""
+    if y.dtype.kind != "f" or op.converts or any(t.data.dtype == y.dtype for t in inputs):
+        return
+    given = " and ".join(str(t.dtype) for t in inputs)
+    raise TypeError(
+        f"{op.name} of {given} would give {y.dtype}; convert the inputs with .astype('float32')"
+    )

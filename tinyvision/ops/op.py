@@ -21,6 +21,7 @@ class Op:
     """
 
     name: ClassVar[str] = ""
+    converts: ClassVar[bool] = False  # whether the output may have another dtype than the inputs
 
     def __init_subclass__(cls) -> None:
         cls.name = cls.__name__
@@ -33,7 +34,8 @@ class Op:
         k : Kernels
             The kernels of the backend in force; ``k.xp`` is its array module.
         *inputs : arrays
-            C-contiguous, of one floating dtype (labels and indices apart).
+            Of one floating dtype (labels and indices apart). They may be strided views; kernels
+            make contiguous what they need so.
         """
         raise NotImplementedError(f"op {self.name} defines no forward")
 

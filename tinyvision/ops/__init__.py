@@ -1,0 +1,1 @@
+"""Ops: each a forward/backward pair on arrays, one file per family."""
