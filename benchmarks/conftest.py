@@ -1,0 +1,47 @@
+"""Options, threads and the table of a benchmark run."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import contest, machine
+from benchmarks.table import print_table
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--threads", type=int, default=None, help="threads for every contestant")
+    parser.addoption(
+        "--results", type=Path, default=None, help="write the figures to this JSON file"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads(request: pytest.FixtureRequest) -> int:
+    """Give every contestant the same number of threads."""
+    import numba
+
+    count = request.config.getoption("--threads") or os.cpu_count() or 1
+    numba.set_num_threads(count)
+    if torch := contest.torch_or_none():
+        torch.set_num_threads(count)
+    return int(count)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the ratios, and write them where ``--results`` says."""
+    if not contest.CONTESTS:
+        return
+    import numba
+
+    results = {
+        "machine": {**machine.describe(), "threads": numba.get_num_threads()},
+        "contests": [c.to_data() for c in contest.CONTESTS],
+    }
+    print_table(results)
+    if target := config.getoption("--results"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(results, indent=1) + "\n")
+        terminalreporter.write_line(f"wrote {target}")

@@ -1,0 +1,51 @@
+"""What a figure was measured on."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("tinyvision", "numpy", "numba", "llvmlite", "torch")
+
+
+def processor() -> str:
+    """Return the processor's name as the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def vector_unit() -> str:
+    """Name the widest vector instructions that LLVM sees on this host."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    for feature, name in (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("neon", "NEON")):
+        if features.get(feature):
+            return name
+    return "generic"
+
+
+def describe() -> dict[str, str | int]:
+    """Return processor, cores, system and the versions of what was measured."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if "tinyvision" not in versions:
+        import tinyvision
+
+        versions["tinyvision"] = tinyvision.__version__
+    return {
+        "processor": processor(),
+        "vectors": vector_unit(),
+        "cores": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **versions,
+    }
