@@ -37,7 +37,7 @@ def uniform(
     shape: int | Sequence[int], seed: int, purpose: str, step: int = 0
 ) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1), float64 with 32 random bits."""
-    return bits(shape, seed, purpose, step) * _TO_UNIT
+    return np.multiply(bits(shape, seed, purpose, step), _TO_UNIT, dtype=np.float64)
 
 
 def normal(

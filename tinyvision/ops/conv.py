@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-from tinyvision_kernels.contract import Pads, Pair, Shape
+from tinyvision_kernels.contract import Pads, Pair, Shape, ShapeError
 
 from ..backend import Array, Kernels
 from .op import Grads, Op, Saved
@@ -60,6 +60,8 @@ class ConvTranspose2d(Op):
     ) -> tuple[Array, Saved]:
         y = k.conv2d_dx(x, w, self.size, self.stride, self.pad, self.dilation, self.groups)
         if b is not None:
+            if b.shape != y.shape[3:]:
+                raise ShapeError(f"bias must be {tuple(y.shape[3:])}, it is {tuple(b.shape)}")
             y += b
         return y, (x, w, b is not None)
 

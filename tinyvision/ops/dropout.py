@@ -1,0 +1,26 @@
+"""Dropout."""
+
+from dataclasses import dataclass
+
+from ..backend import Array, Kernels
+from .op import Grads, Op, Saved
+
+
+@dataclass(frozen=True)
+class Dropout(Op):
+    """y = x / (1 - rate) or, for a share ``rate`` of the elements, 0.
+
+    Which ones is a pure function of (seed, purpose, step): backward draws them again, so no mask is
+    kept.
+    """
+
+    rate: float
+    seed: int
+    purpose: int
+    step: int
+
+    def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
+        return k.dropout(x, self.rate, self.seed, self.purpose, self.step), None
+
+    def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
+        return (k.dropout(dy, self.rate, self.seed, self.purpose, self.step),)
