@@ -138,8 +138,7 @@ def decode(
     DataError
         ``channels`` other than 1 and 3.
     """
-    if channels not in (1, 3):
-        raise DataError(f"Images have 1 channel (gray) or 3 (RGB), not {channels!r}.")
+    check_channels(channels)
     with _opened(source) as image:
         if at_least is not None:
             side = 2 * max(at_least)  # one number for both sides: the photo may lie on its side
@@ -166,6 +165,12 @@ def probe(source: Path | str | bytes | BinaryIO) -> ImageInfo:
         if image.format != "TIFF" and _orientation(image) >= 5:
             W, H = H, W
         return ImageInfo((H, W), image.mode, image.format or "unknown")
+
+
+def check_channels(channels: object) -> None:
+    """Refuse any number of channels but 1 and 3."""
+    if isinstance(channels, bool) or channels not in (1, 3):
+        raise DataError(f"Images have 1 channel (gray) or 3 (RGB), not {channels!r}.")
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyvision.data.dataset import Dataset
-from tinyvision.data.resize import Fit, check_fit, check_size, is_whole, load_image, resize
+from tinyvision.data.images import check_channels
+from tinyvision.data.resize import Fit, check_fit, check_size, load_image, resize
 from tinyvision.errors import DataError
 
 _CHUNK = 1 << 22  # values counted at a time: np.bincount widens each byte to eight
@@ -52,8 +53,7 @@ class Preprocess:
     def __post_init__(self) -> None:
         check_size(self.size)
         check_fit(self.fit)
-        if not is_whole(self.channels) or self.channels not in (1, 3):
-            raise DataError(f"Preprocess: channels must be 1 or 3, got {self.channels!r}.")
+        check_channels(self.channels)
         for name, values in (("mean", self.mean), ("std", self.std)):
             if not isinstance(values, tuple) or not all(_is_number(value) for value in values):
                 raise DataError(f"Preprocess: {name} must be finite numbers, got {values!r}.")

@@ -88,8 +88,8 @@ def check_size(size: object) -> None:
     """Refuse what is not (height, width)."""
     if (
         not isinstance(size, tuple)
-        or len(size) != 2
-        or not all(is_whole(side) and side >= 1 for side in size)
+        or [type(side) for side in size] != [int, int]  # which True, though an int, is not
+        or min(size) < 1
     ):
         raise DataError(f"A size is (height, width) in whole pixels, at least 1, got {size!r}.")
 
@@ -98,8 +98,3 @@ def check_fit(fit: object) -> None:
     """Refuse what is not one of the fits."""
     if fit not in get_args(Fit):
         raise DataError(f"An image is fitted by 'crop', 'stretch' or 'pad', not {fit!r}.")
-
-
-def is_whole(value: object) -> bool:
-    """Tell an integer from everything else; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool)
