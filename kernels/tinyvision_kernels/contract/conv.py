@@ -23,11 +23,11 @@ def conv2d(
     """
     rank("x", x, "NHWC")
     rank("w", w, _WEIGHT)
+    _divides(groups, w[3], "O")
     need(
         x[3] == w[2] * groups,
         f"input has C={x[3]} channels, weight expects {w[2] * groups}; x is {x}",
     )
-    _divides(groups, w[3], "O")
     need(b is None or b == (w[3],), f"bias must be ({w[3]},), it is {b}")
     oh, ow = windows(x[1:3], w[:2], stride, pad, dilation)
     return ((x[0], oh, ow, w[3]),)
