@@ -77,6 +77,12 @@ def test_the_draw_is_random_not_the_first_images() -> None:
     assert len(np.unique(np.diff(held))) > 5
 
 
+def test_classes_are_drawn_independently() -> None:
+    labels = make([40, 40]).labels
+    _, held = stratified_split(labels, (0.5, 0.5), 0)
+    assert held[labels[held] == 0].tolist() != (held[labels[held] == 1] - 40).tolist()
+
+
 def test_adding_to_one_class_leaves_the_others_split() -> None:
     before = make([20, 20]).labels
     after = np.concatenate([before, np.ones(7, np.int64)])
