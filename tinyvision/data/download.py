@@ -127,7 +127,7 @@ def _fetch_from(
     while True:
         try:
             resumed = _receive(url, part, progress)
-            found = _sha256(part, unpacked)
+            found = sha256_of(part, unpacked)
             if found == sha256:
                 return
             size = _size(part)
@@ -215,8 +215,11 @@ def _pieces(response: "requests.Response") -> Iterator[bytes]:
         raise _InterruptedError("broke off") from None
 
 
-def _sha256(path: Path, unpacked: bool) -> str:
-    """Hash a file, or what it contains if it is a gzip file and ``unpacked`` is asked for."""
+def sha256_of(path: Path, unpacked: bool) -> str:
+    """Hash a file, or with ``unpacked`` what it contains if it is a gzip file.
+
+    A damaged gzip file gives words instead, which are nobody's checksum.
+    """
     with path.open("rb") as file:
         if not unpacked or file.read(2) != b"\x1f\x8b":
             file.seek(0)

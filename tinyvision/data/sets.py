@@ -1,0 +1,182 @@
+"""Load a data set by its name or its folder, split and ready for training."""
+
+import os
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tinyvision.data.dataset import Dataset, Splits
+from tinyvision.data.download import Progress, cache_dir, fetch
+from tinyvision.data.folder import load_folder
+from tinyvision.data.images import check_channels
+from tinyvision.data.resize import Fit, check_fit, check_size, resize
+from tinyvision.data.sources import SOURCES, DataSource, Size
+from tinyvision.data.split import hold_out, split
+from tinyvision.errors import DataError
+
+FOLDER_SIZE: Size = (64, 64)  # photos differ in size, so one has to be chosen
+
+
+def load(
+    name_or_folder: str | Path,
+    *,
+    root: str | Path | None = None,
+    size: Size | None = None,
+    channels: int | None = None,
+    fit: Fit = "crop",
+    seed: int = 0,
+    val: float = 0.1,
+    test: float = 0.2,
+    progress: Progress | None = None,
+) -> Splits:
+    """Load a data set in three parts.
+
+    Parameters
+    ----------
+    name_or_folder : str or Path
+        A name of :data:`~tinyvision.data.sources.SOURCES`, or a folder with one sub-folder of
+        images for each class. A name wins over a folder in the current directory; write
+        ``./mnist`` or pass a Path for the folder.
+    root : str or Path, optional
+        Folder with copies of named sets, as ``root/mnist/`` or the files in ``root`` itself. It is
+        looked through first, then ``$TINYVISION_DATA``, then the cache; what is in none of them is
+        downloaded to the cache.
+    size : (H, W), optional
+        Size of the images. By default a named set's own, and 64 x 64 for a folder.
+    channels : {1, 3}, optional
+        Gray or RGB. By default a named set's own, and 3 for a folder.
+    fit : {"crop", "stretch", "pad"}
+        How images of other proportions are brought to ``size``.
+    seed : int
+        Of the split. The images of a named set are the same for every seed.
+    val, test : float
+        Shares for validation and test. A set or folder that comes with a test part keeps it, and
+        ``val`` is then a share of its training part.
+    progress : callable, optional
+        Called with (done, in all): bytes of a download (in all is None where it is not known), or
+        files of a folder.
+
+    Raises
+    ------
+    DataError
+        A name that is neither a set nor a folder (the nearest names are told), or data that cannot
+        be used as they are.
+    DownloadError
+        No mirror delivered a file.
+    """
+    if size is not None:
+        check_size(size)
+    if channels is not None:
+        check_channels(channels)
+    check_fit(fit)
+    source = find_source(name_or_folder)
+    if source is None:
+        return load_folder(
+            Path(name_or_folder).expanduser(),
+            size or FOLDER_SIZE,
+            channels or 3,
+            fit,
+            seed=seed,
+            val=val,
+            test=test,
+            progress=progress,
+        )
+    folder = locate(source, root, progress) if source.files else Path()
+    whole, own_test = source.read(folder, size)
+    whole = _brought_to(whole, size, channels, fit)
+    if own_test is None:
+        return split(whole, val, test, seed)
+    own_test = _brought_to(own_test, size, channels, fit)
+    train, held = hold_out(whole, val, seed)
+    return Splits(train, replace(held, name=f"{source.name} validation"), own_test)
+
+
+def find_source(name_or_folder: str | Path) -> DataSource | None:
+    """Find the set of that name; None if it is a folder.
+
+    Upper and lower case, hyphens and underscores make no difference in a set's name.
+
+    Raises
+    ------
+    DataError
+        Neither a set nor a folder.
+    """
+    if isinstance(name_or_folder, Path):
+        return None
+    by_key = {_key(name): source for name, source in SOURCES.items()}
+    source = by_key.get(_key(name_or_folder))
+    looks_like_path = os.sep in name_or_folder or "/" in name_or_folder or name_or_folder == "."
+    if source is not None and not looks_like_path:
+        return source
+    if looks_like_path or Path(name_or_folder).expanduser().is_dir():
+        return None  # a path that is missing is best explained by the folder's own loader
+    nearby = [path.name for path in Path().iterdir() if path.is_dir()]
+    close = get_close_matches(name_or_folder.lower(), [*SOURCES, *nearby], n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    raise DataError(
+        f"{name_or_folder!r} is neither a data set nor a folder; {hint}"
+        f"the sets are {', '.join(SOURCES)}."
+    )
+
+
+def locate(
+    source: DataSource, root: str | Path | None = None, progress: Progress | None = None
+) -> Path:
+    """Find a copy of a set on this machine, or download one.
+
+    Parameters
+    ----------
+    source : DataSource
+        A set that has files.
+    root, progress
+        As for :func:`load`.
+
+    Returns
+    -------
+    Path
+        The folder with the files.
+
+    Raises
+    ------
+    DataError
+        ``root`` or ``$TINYVISION_DATA`` names no folder.
+    DownloadError
+        No mirror delivered a file.
+    """
+    for place, what in ((root, "root"), (os.environ.get("TINYVISION_DATA"), "TINYVISION_DATA")):
+        if not place:
+            continue
+        copies = Path(place).expanduser()
+        if not copies.is_dir():
+            raise DataError(f"There is no folder {copies} to look for data sets in ({what}).")
+        for folder in (copies / source.name, copies):
+            if source.holds(folder):
+                return folder
+    folder = cache_dir() / source.name
+    for file in source.files:
+        fetch(file.urls, file.sha256, folder / file.name, progress, unpacked=file.unpacked)
+    return folder
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _brought_to(dataset: Dataset, size: Size | None, channels: int | None, fit: Fit) -> Dataset:
+    """Bring all images of a set to a size and a number of channels; None leaves them alone."""
+    images = dataset.images
+    N, H, W, C = images.shape
+    if size is not None and size != (H, W):
+        resized = np.empty((N, *size, C), np.uint8)
+        for i in range(N):
+            resized[i] = resize(images[i], size, fit)
+        images = resized
+    if channels == 3 and C == 1:
+        images = np.repeat(images, 3, axis=3)
+    elif channels == 1 and C == 3:
+        tall = Image.fromarray(images.reshape(N * images.shape[1], -1, 3))  # (N, H, W, 3) in one
+        images = np.array(tall.convert("L")).reshape(*images.shape[:3], 1)
+    return dataset if images is dataset.images else replace(dataset, images=images)
