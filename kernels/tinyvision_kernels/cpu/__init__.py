@@ -1,6 +1,20 @@
-"""The kernels in Numba: float32 and float64, on all cores, the same bits for any number of threads.
+"""The kernels in Numba, on all cores: the same bits for any number of threads.
 
-Each file mirrors one of ``contract/``. A kernel is two functions: a launcher of the contract's name,
-plain Python, that turns settings into numbers of one type and arrays into the shape the loops want, and
-beside it the compiled body. What follows from "the same bits" is in :mod:`.chunks`.
+The files mirror those of ``contract/``. A kernel is two functions: a launcher of the contract's
+name, plain Python, that turns settings into numbers of one type and arrays into the shape that the
+loops want, and beside it the compiled loops. What "the same bits" takes is in :mod:`.chunks`.
 """
+
+from collections.abc import Callable, Mapping
+
+from ..contract import KERNELS
+from . import activation, group_norm, loss, norm, pool, random, update
+
+_FAMILIES = (activation, group_norm, loss, norm, pool, random, update)
+
+TABLE: Mapping[str, Callable[..., None]] = {
+    name: function
+    for family in _FAMILIES
+    for name, function in vars(family).items()
+    if name in KERNELS
+}

@@ -53,16 +53,18 @@ def kernel_jit(function: Function) -> Function:
 
 
 def inline_jit(function: Function) -> Function:
-    """Compile a helper that kernels call: LLVM inlines it, the kernel's cache entry contains it."""
+    """Compile a helper that kernels call; the kernel's cache entry contains it."""
     return njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
 
 
-def exact_jit(function: Function) -> Function:
-    """Like :func:`inline_jit`, for code whose rounding matters: sums keep their order.
+def formula_jit(function: Function) -> Function:
+    """Like :func:`inline_jit`, for the innermost loop: a call left there would keep it scalar."""
+    return njit(nogil=True, fastmath=FAST, error_model="numpy", forceinline=True)(function)
 
-    Multiply-adds are still fused.
-    """
-    return njit(nogil=True, fastmath={"contract"}, error_model="numpy")(function)
+
+def exact_formula_jit(function: Function) -> Function:
+    """Like :func:`formula_jit`, where rounding matters: only multiply-adds are fused."""
+    return njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)(function)
 
 
 # ----------------------------------------------------------------------------

@@ -1,0 +1,100 @@
+"""How work is cut into parallel pieces: by its size alone, so that no thread count changes a bit.
+
+Floating-point sums depend on their order. So a reduction is summed within fixed chunks, whichever
+thread takes them, and the chunks' sums are added in chunk order. Kernels without a reduction use
+the same chunks: the vector loop and its scalar remainder then part at the same element every time.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import prange
+
+from .jit import Array, Function, inline_jit, kernel_jit
+
+SMALLEST = 16384  # elements; below this, entering a parallel region (2 us) costs more than it saves
+MOST = 128  # chunks; enough to balance many cores, few enough to add their sums up quickly
+
+Arrays = tuple[Array, ...]
+Settings = tuple[Any, ...]
+
+
+def chunk_length(size: int, unit: int = 1) -> int:
+    """Elements of each chunk (but the last) of ``size`` elements, a multiple of ``unit``."""
+    length = max(SMALLEST, -(-size // MOST))
+    return -(-length // unit) * unit
+
+
+def chunk_rows(rows: int, width: int) -> int:
+    """Rows of each chunk (but the last) of ``rows`` rows that cost ``width`` elements each."""
+    return max(1, chunk_length(rows * width) // max(1, width))
+
+
+def chunked(body: Function) -> Callable[[Arrays, Settings, int, int], None]:
+    """Make a kernel that runs ``body(arrays, settings, start, stop)`` over chunks of ``0 .. size``.
+
+    The kernel is called as ``kernel(arrays, settings, size, length)``. A single chunk enters no
+    parallel region. ``body`` is an ``inline_jit`` function.
+    """
+
+    @kernel_jit
+    def kernel(arrays: Arrays, settings: Settings, size: int, length: int) -> None:
+        if size <= length:
+            body(arrays, settings, 0, size)
+        else:
+            for chunk in prange((size + length - 1) // length):
+                body(arrays, settings, chunk * length, min(size, (chunk + 1) * length))
+
+    return kernel
+
+
+def elementwise(formula: Function, inputs: int) -> Callable[..., None]:
+    """Make a kernel of ``y[i] = formula(a[i], b[i], c[i], *settings)`` with one to three inputs.
+
+    It is called as ``kernel(y, a, ..., *settings)`` with arrays of any one shape and plain numbers.
+    ``formula`` is a ``formula_jit`` function.
+    """
+    run = chunked((_fill_from_one, _fill_from_two, _fill_from_three)[inputs - 1](formula))
+
+    def launch(y: Array, *inputs_and_settings: Any) -> None:
+        number = y.dtype.type
+        arrays = tuple(a.reshape(-1) for a in (y, *inputs_and_settings[:inputs]))
+        settings = tuple(number(s) for s in inputs_and_settings[inputs:])
+        run(arrays, settings, y.size, chunk_length(y.size))
+
+    return launch
+
+
+# In a slice the loop starts at 0: LLVM then sees that no index is negative, which for Python would
+# count from the end, and vectorises.
+
+
+def _fill_from_one(formula: Function) -> Callable[..., None]:
+    @inline_jit
+    def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+        y, a = arrays[0][start:stop], arrays[1][start:stop]
+        for i in range(y.size):
+            y[i] = formula(a[i], *settings)
+
+    return fill
+
+
+def _fill_from_two(formula: Function) -> Callable[..., None]:
+    @inline_jit
+    def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+        y, a, b = arrays[0][start:stop], arrays[1][start:stop], arrays[2][start:stop]
+        for i in range(y.size):
+            y[i] = formula(a[i], b[i], *settings)
+
+    return fill
+
+
+def _fill_from_three(formula: Function) -> Callable[..., None]:
+    @inline_jit
+    def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+        y, a = arrays[0][start:stop], arrays[1][start:stop]
+        b, c = arrays[2][start:stop], arrays[3][start:stop]
+        for i in range(y.size):
+            y[i] = formula(a[i], b[i], c[i], *settings)
+
+    return fill
