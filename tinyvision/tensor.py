@@ -156,55 +156,55 @@ class Tensor:
     # --- operators ----------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Tensor:
-        return apply(elementwise.Add(), self, _operand(other, self))
+        return apply(elementwise.Add(), self, as_operand(other, self))
 
     def __sub__(self, other: Any) -> Tensor:
-        return apply(elementwise.Sub(), self, _operand(other, self))
+        return apply(elementwise.Sub(), self, as_operand(other, self))
 
     def __mul__(self, other: Any) -> Tensor:
-        return apply(elementwise.Mul(), self, _operand(other, self))
+        return apply(elementwise.Mul(), self, as_operand(other, self))
 
     def __truediv__(self, other: Any) -> Tensor:
-        return apply(elementwise.Div(), self, _operand(other, self))
+        return apply(elementwise.Div(), self, as_operand(other, self))
 
     def __pow__(self, other: Any) -> Tensor:
-        return apply(elementwise.Pow(), self, _operand(other, self))
+        return apply(elementwise.Pow(), self, as_operand(other, self))
 
     def __matmul__(self, other: Any) -> Tensor:
-        return apply(linalg.MatMul(), self, _operand(other, self))
+        return apply(linalg.MatMul(), self, as_operand(other, self))
 
     def __radd__(self, other: Any) -> Tensor:
-        return _operand(other, self) + self
+        return as_operand(other, self) + self
 
     def __rsub__(self, other: Any) -> Tensor:
-        return _operand(other, self) - self
+        return as_operand(other, self) - self
 
     def __rmul__(self, other: Any) -> Tensor:
-        return _operand(other, self) * self
+        return as_operand(other, self) * self
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return _operand(other, self) / self
+        return as_operand(other, self) / self
 
     def __rpow__(self, other: Any) -> Tensor:
-        return _operand(other, self) ** self
+        return as_operand(other, self) ** self
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return _operand(other, self) @ self
+        return as_operand(other, self) @ self
 
     def __neg__(self) -> Tensor:
         return apply(elementwise.Neg(), self)
 
     def __gt__(self, other: Any) -> Tensor:
-        return _wrap(self.data > _operand(other, self).data)
+        return _wrap(self.data > as_operand(other, self).data)
 
     def __lt__(self, other: Any) -> Tensor:
-        return _wrap(self.data < _operand(other, self).data)
+        return _wrap(self.data < as_operand(other, self).data)
 
     def __ge__(self, other: Any) -> Tensor:
-        return _wrap(self.data >= _operand(other, self).data)
+        return _wrap(self.data >= as_operand(other, self).data)
 
     def __le__(self, other: Any) -> Tensor:
-        return _wrap(self.data <= _operand(other, self).data)
+        return _wrap(self.data <= as_operand(other, self).data)
 
     def __getitem__(self, index: Any) -> Tensor:
         return apply(shape.GetItem(_plain_index(index)), self)
@@ -294,7 +294,7 @@ def as_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else Tensor(value)
 
 
-def _operand(value: Any, like: Tensor) -> Tensor:
+def as_operand(value: Any, like: Tensor) -> Tensor:
     """Return the other side of an operator; plain numbers take the tensor's dtype."""
     if isinstance(value, Tensor):
         return value
