@@ -262,8 +262,11 @@ def test_a_rotten_part_is_thrown_away(server, target, rubbish):
 def test_a_server_that_lies_about_a_part_is_asked_for_the_whole(server, target, path):
     target.parent.mkdir(parents=True)
     target.with_name("file.bin.part").write_bytes(CONTENT[:HALF])
-    assert fetch([server.url(path)], SHA256, target).read_bytes() == CONTENT
+    calls = []
+    fetch([server.url(path)], SHA256, target, lambda *call: calls.append(call))
+    assert target.read_bytes() == CONTENT
     assert server.requests == [(f"/{path}", f"bytes={HALF}-"), (f"/{path}", None)]
+    assert max(calls) == (len(CONTENT), len(CONTENT))  # the other part was not appended
 
 
 REFUSALS = {

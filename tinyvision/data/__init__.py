@@ -1,8 +1,8 @@
 """Data sets: formats, folders, splits, preprocessing and batches.
 
 Start at :func:`load`: it takes the name of a set or a folder of images and returns the three parts
-of :class:`Splits`. :class:`Preprocess` turns images into the network's input, :class:`Batches` deals
-them out.
+of :class:`Splits`. :class:`Preprocess` turns images into the network's input, and :class:`Batches`
+deals them out.
 """
 
 from tinyvision.data.batches import Batches

@@ -106,12 +106,11 @@ def find_source(name_or_folder: str | Path) -> DataSource | None:
     """
     if isinstance(name_or_folder, Path):
         return None
-    by_key = {_key(name): source for name, source in SOURCES.items()}
-    source = by_key.get(_key(name_or_folder))
-    looks_like_path = os.sep in name_or_folder or "/" in name_or_folder or name_or_folder == "."
-    if source is not None and not looks_like_path:
-        return source
-    if looks_like_path or Path(name_or_folder).expanduser().is_dir():
+    for name, source in SOURCES.items():
+        if _key(name) == _key(name_or_folder):
+            return source
+    is_path = os.sep in name_or_folder or "/" in name_or_folder
+    if is_path or Path(name_or_folder).expanduser().is_dir():
         return None  # a path that is missing is best explained by the folder's own loader
     nearby = [path.name for path in Path().iterdir() if path.is_dir()]
     close = get_close_matches(name_or_folder.lower(), [*SOURCES, *nearby], n=3, cutoff=0.5)

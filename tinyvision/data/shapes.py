@@ -70,7 +70,7 @@ def make_shapes(n: int, size: int | tuple[int, int] = 32, seed: int = 0) -> Data
             f"ask for 0 images or more and sides of at least {MIN_SIDE} pixels."
         )
     labels = _labels(n, seed)
-    draws = random.uniform((n, 14), seed, "shapes").astype(np.float32)
+    draws = random.uniform((n, 13), seed, "shapes").astype(np.float32)
     images = np.empty((n, H, W, 3), np.uint8)
     block = max(1, BLOCK_PIXELS // (H * W))
     for step, start in enumerate(range(0, n, block)):
@@ -100,11 +100,11 @@ def _noise(shape: tuple[int, int, int, int], seed: int, step: int) -> Floats:
 def _draw(labels: NDArray[np.int64], draws: Floats, H: int, W: int) -> Floats:
     """Draw one block of images, (N, H, W, 3), most values within 0..1.
 
-    ``draws`` holds the random numbers, (14, N): one row for each property below. Lengths are in
+    ``draws`` holds the random numbers, (13, N): one row for each property below. Lengths are in
     shorter sides, so that a picture looks the same at any size.
     """
-    size, top, left, tilt, light, contrast, sign = draws[:7]
-    back_hue, back_vivid, shape_hue, shape_vivid, sun, slope, shade = draws[7:]
+    size, top, left, tilt, light, contrast = draws[:6]
+    back_hue, back_vivid, shape_hue, shape_vivid, sun, slope, shade = draws[6:]
     short = min(H, W)
     height, width = H / short, W / short
     y = (np.arange(H, dtype=np.float32) + 0.5) / short  # (H,), centres of the pixels
@@ -117,9 +117,8 @@ def _draw(labels: NDArray[np.int64], draws: Floats, H: int, W: int) -> Floats:
     dx = x - center_x[:, None]  # (N, W)
     distance = _distance(labels, dx, dy, radius, _between(tilt, (-TILT, TILT)))  # (N, H, W)
 
-    # CONTRAST up or down; what leaves 0..1 comes in at the other end, no less far away.
-    step = _between(contrast, CONTRAST)
-    other = (light + np.where(sign < 0.5, step, -step)) % 1
+    # What leaves 0..1 on top comes in at the bottom, no less far away: half the shapes are darker.
+    other = (light + _between(contrast, CONTRAST)) % 1
     back = _colour(light, back_hue, back_vivid)[:, None, None, :]  # (N, 1, 1, 3)
     shape = _colour(other, shape_hue, shape_vivid)[:, None, None, :]
 
