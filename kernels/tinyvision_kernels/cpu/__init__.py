@@ -8,9 +8,9 @@ loops want, and beside it the compiled loops. What "the same bits" takes is in :
 from collections.abc import Callable, Mapping
 
 from ..contract import KERNELS
-from . import activation, group_norm, loss, norm, pool, random, update
+from . import activation, conv, dense, group_norm, loss, norm, pool, random, update
 
-_FAMILIES = (activation, group_norm, loss, norm, pool, random, update)
+_FAMILIES = (activation, conv, dense, group_norm, loss, norm, pool, random, update)
 
 TABLE: Mapping[str, Callable[..., None]] = {
     name: function

@@ -1,0 +1,241 @@
+"""Convolution (contracts in ``contract/conv.py``): copy a band of pixels, multiply it by tiles.
+
+All three kernels are products of matrices. The tile finds the first one, the pixels under each
+window, through tables (:mod:`.bands`), and the second laid out for it (:mod:`.panels`) ::
+
+    forward   y  (positions, O) = windows of x  (positions, taps * C) @ w   (taps * C, O) + b
+    dx        dx (positions, C) = windows of dy (positions, taps * O) @ w.T (taps * O, C)
+    dw        dw (taps * C, O)  = windows of x, transposed            @ dy  (positions, O)
+
+where w.T stands for w with input and output channels exchanged. A depthwise convolution has one
+channel in each group, hence nothing to multiply by tiles: see :mod:`.depthwise`.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numba import prange
+from numba.np.ufunc import get_thread_id
+
+from . import depthwise
+from .bands import Axis, Bands, backward_axes, copy_band, cut_bands, forward_axis
+from .jit import Array, config, kernel_jit
+from .panels import Panels, pack
+from .scratch import borrow
+from .sums import add_slices_of_blocks, bias_grad, slice_count
+from .tile import BLOCK_BYTES, TALL, add_to, copy, multiply, whole_tiles, zero
+
+__all__ = ["bias_grad", "conv2d", "conv2d_dw", "conv2d_dx"]
+
+Pair = tuple[int, int]
+Pads = tuple[int, int, int, int]  # (top, bottom, left, right)
+
+STRIP = 4 * TALL  # positions whose sums are finished together
+
+
+def conv2d(
+    y: Array, x: Array, w: Array, b: Array | None,
+    stride: Pair, pad: Pads, dilation: Pair, groups: int,
+) -> None:  # fmt: skip
+    """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and b (O,)."""
+    KH, KW, C, O = w.shape  # C of one group
+    bias = np.zeros(O, w.dtype) if b is None else b
+    down = forward_axis(y.shape[1], KH, stride[0], pad[0], dilation[0])
+    across = forward_axis(y.shape[2], KW, stride[1], pad[2], dilation[1])
+    if depthwise.applies(w, groups):
+        depthwise.forward(y, x, w, bias, down, across)
+        return
+    taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
+    panels = pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
+    _convolve(y, x, panels, bias, down, across, groups)
+
+
+def conv2d_dx(
+    dx: Array, dy: Array, w: Array,
+    size: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int,
+) -> None:  # fmt: skip
+    """dx (N, H, W, C) from dy (N, OH, OW, O) and w (KH, KW, C / groups, O)."""
+    KH, KW, C, O = w.shape  # C of one group
+    if depthwise.applies(w, groups):
+        down = forward_axis(dy.shape[1], KH, stride[0], pad[0], dilation[0])
+        across = forward_axis(dy.shape[2], KW, stride[1], pad[2], dilation[1])
+        depthwise.input_gradient(dx, dy, w, down, across)
+        return
+    bias = np.zeros(C * groups, w.dtype)
+    for down in backward_axes(size[0], KH, stride[0], pad[0], dilation[0]):
+        for across in backward_axes(size[1], KW, stride[1], pad[2], dilation[1]):
+            cells = [r * KW + s for r in down.taps for s in across.taps]
+            taps = np.array(cells, np.int64) * (C * O)
+            # Row (r, s, o) and column c hold w[r, s, c, o]: the matrix of each cell is transposed.
+            panels = pack(w.reshape(-1), taps, (O // groups, C), (1, O), (groups, O // groups))
+            _convolve(dx, dy, panels, bias, down, across, groups)
+
+
+def conv2d_dw(
+    dw: Array, x: Array, dy: Array,
+    window: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int,
+) -> None:  # fmt: skip
+    """dw (KH, KW, C / groups, O) from x (N, H, W, C) and dy (N, OH, OW, O)."""
+    KH, KW, C, O = dw.shape  # C of one group
+    down = forward_axis(dy.shape[1], KH, stride[0], pad[0], dilation[0])
+    across = forward_axis(dy.shape[2], KW, stride[1], pad[2], dilation[1])
+    if depthwise.applies(dw, groups):
+        depthwise.weight_gradient(dw, x, dy, down, across)
+        return
+    bands = cut_bands(down, across, x.shape[3], groups, x.itemsize)
+    block = BLOCK_BYTES // x.itemsize
+    rows = whole_tiles(bands.depth)
+    size = groups * -(-(O // groups) // block) * rows * block  # dw in whole blocks
+    slices = slice_count(_band_count(bands, x.shape[0], down.windows), 2, size)
+    partial = borrow("partial", slices * size, x.dtype)
+    work = _work_of_threads(bands, x.shape[3], bands.positions.size * block, x.dtype)
+    _multiply_transposed(
+        partial, x.reshape(-1), dy.reshape(-1), work, x.shape,
+        (down.windows, across.windows, down.step), bands.cut, bands.frame, bands.corner,
+        bands.positions, bands.taps, (groups, C, O // groups), rows, slices,
+    )  # fmt: skip
+    add_slices_of_blocks(dw, partial, slices, groups, rows)
+
+
+def _convolve(
+    y: Array, x: Array, w: Panels, bias: Array, down: Axis, across: Axis, groups: int
+) -> None:
+    """Convolve x (N, H, W, C) into those pixels of y (N, OH, OW, O) that the two axes name."""
+    C, O = x.shape[3], y.shape[3]
+    bands = cut_bands(down, across, C, groups, x.itemsize)
+    work = _work_of_threads(bands, C, STRIP * BLOCK_BYTES // x.itemsize, x.dtype)
+    _multiply_bands(
+        y.reshape(-1), x.reshape(-1), w.numbers, bias, work, y.shape, x.shape,
+        (down.windows, across.windows, down.step), bands.cut, bands.frame, bands.corner,
+        bands.positions, bands.taps, bands.depth,
+        _targets(bands.cut, down, across, y.shape), (down.first, across.first, down.every),
+        (groups, C // groups, O // groups),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _targets(cut: Pair, down: Axis, across: Axis, shape: tuple[int, int, int, int]) -> Array:
+    """Where in y each window of a band writes, from where the first one does."""
+    _, OH, OW, O = shape
+    m, i, j = np.ogrid[: cut[0], : cut[1], : across.windows]
+    targets: Array = (((m * OH + i * down.every) * OW + j * across.every) * O).ravel()
+    return targets
+
+
+def _band_count(bands: Bands, images: int, rows: int) -> int:
+    return -(-images // bands.cut[0]) * -(-rows // bands.cut[1])
+
+
+def _work_of_threads(bands: Bands, channels: int, more: int, dtype: np.dtype) -> Array:
+    """Working memory (threads, size): for each thread a band, and ``more`` numbers behind it."""
+    size = bands.cut[0] * bands.frame[0] * bands.frame[1] * channels + more
+    padded = -(-size // 64) * 64  # so that each row begins on a cache line of its own
+    threads = config.NUMBA_NUM_THREADS
+    return borrow("work", threads * padded, dtype).reshape(threads, padded)
+
+
+# ----------------------------------------------------------------------------
+# The compiled loops
+# ----------------------------------------------------------------------------
+
+
+@kernel_jit
+def _multiply_bands(
+    y: Array,
+    x: Array,
+    panels: Array,
+    bias: Array,
+    work: Array,  # (threads, band and sums)
+    y_shape: tuple[int, int, int, int],
+    x_shape: tuple[int, int, int, int],
+    windows: tuple[int, int, int],  # how many down and across, and their step down
+    cut: tuple[int, int],
+    frame: tuple[int, int],
+    corner: tuple[int, int],
+    positions: Array,
+    taps: Array,
+    depth: int,
+    targets: Array,
+    target: tuple[int, int, int],  # the first row and column of y, and its rows from band to band
+    channels: tuple[int, int, int],  # groups, and the channels of one in x and in y
+) -> None:
+    N, OH, OW, O = y_shape
+    down, across, step = windows
+    groups, c, o = channels
+    block = BLOCK_BYTES // y.itemsize
+    blocks = (o + block - 1) // block
+    sums = cut[0] * frame[0] * frame[1] * x_shape[3]  # where they begin, behind the band
+    bands = (down + cut[1] - 1) // cut[1]  # in an image
+    for task in prange((N + cut[0] - 1) // cut[0] * bands):
+        n, i = task // bands * cut[0], task % bands * cut[1]
+        images, rows = min(cut[0], N - n), min(cut[1], down - i)
+        band = work[get_thread_id()]
+        copy_band(band, x, x_shape, n, images, i * step + corner[0], corner[1], frame)
+        start = ((n * OH + target[0] + i * target[2]) * OW + target[1]) * O
+        count = images * rows * across
+        for panel in range(groups * blocks):
+            g, column = panel // blocks, panel % blocks * block
+            width = min(block, o - column)
+            channel = g * o + column
+            for first in range(0, count, STRIP):
+                height = min(STRIP, count - first)
+                multiply(
+                    band, sums, block,
+                    band, g * c, positions, first, taps,
+                    panels, panel * depth * block, block,
+                    whole_tiles(height), width, depth, False,
+                )  # fmt: skip
+                for p in range(height):
+                    to = start + targets[first + p] + channel
+                    add_to(y, to, band, sums + p * block, bias, channel, width)
+
+
+@kernel_jit
+def _multiply_transposed(
+    partial: Array,  # (slices, groups, blocks, depth, block)
+    x: Array,
+    dy: Array,
+    work: Array,  # (threads, band and one block of columns of dy)
+    x_shape: tuple[int, int, int, int],
+    windows: tuple[int, int, int],  # how many down and across, and their step down
+    cut: tuple[int, int],
+    frame: tuple[int, int],
+    corner: tuple[int, int],
+    positions: Array,
+    taps: Array,
+    channels: tuple[int, int, int],  # groups, and the channels of one in x and in dy
+    depth: int,
+    slices: int,
+) -> None:
+    N = x_shape[0]
+    down, across, step = windows
+    groups, c, o = channels
+    block = BLOCK_BYTES // x.itemsize
+    blocks = (o + block - 1) // block
+    panel = cut[0] * frame[0] * frame[1] * x_shape[3]  # where dy's columns begin, behind the band
+    bands = (down + cut[1] - 1) // cut[1]  # in an image
+    total = (N + cut[0] - 1) // cut[0] * bands
+    length = (total + slices - 1) // slices
+    for task in prange(slices * groups * blocks):
+        g, column = task // blocks % groups, task % blocks * block
+        width = min(block, o - column)
+        to = task * depth * block
+        begin = task // (blocks * groups) * length
+        band = work[get_thread_id()]
+        if begin >= total:
+            zero(partial, to, depth * block)
+        for index in range(begin, min(begin + length, total)):
+            n, i = index // bands * cut[0], index % bands * cut[1]
+            images, rows = min(cut[0], N - n), min(cut[1], down - i)
+            copy_band(band, x, x_shape, n, images, i * step + corner[0], corner[1], frame)
+            count = images * rows * across
+            of = (n * down + i) * across * groups * o + g * o + column
+            for p in range(count):
+                copy(band, panel + p * block, dy, of + p * groups * o, width)
+                zero(band, panel + p * block + width, block - width)
+            multiply(
+                partial, to, block,
+                band, g * c, taps, 0, positions,
+                band, panel, block,
+                depth, width, count, index > begin,
+            )  # fmt: skip

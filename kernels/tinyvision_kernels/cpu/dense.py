@@ -1,0 +1,94 @@
+"""The dense layer: three products of matrices (contracts in ``contract/dense.py``).
+
+Forward and both derivatives are c = a @ b, with one side or the other transposed. To transpose a
+costs nothing, since the tile finds its numbers through tables; b is laid out by :mod:`.panels`.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numba import prange
+from numba.np.ufunc import get_thread_id
+
+from .jit import Array, config, kernel_jit
+from .panels import Panels, matrix_panels
+from .scratch import borrow
+from .tile import BLOCK_BYTES, TALL, add_to, multiply
+
+STRIP = 4 * TALL  # rows of c that one task computes, for one block of columns
+DEPTH = 512  # rows of b in one go: a piece of a panel that stays in the nearest cache
+
+
+def dense(y: Array, x: Array, w: Array, b: Array | None) -> None:
+    """y (N, O) = x (N, I) @ w (I, O) + b (O,)."""
+    bias = np.zeros(w.shape[1], w.dtype) if b is None else b
+    _product(y, x, (x.shape[1], 1), x.shape[1], matrix_panels(w), bias)
+
+
+def dense_dx(dx: Array, dy: Array, w: Array) -> None:
+    """dx (N, I) = dy (N, O) @ w.T (O, I)."""
+    bias = np.zeros(w.shape[0], w.dtype)
+    _product(dx, dy, (dy.shape[1], 1), dy.shape[1], matrix_panels(w, transposed=True), bias)
+
+
+def dense_dw(dw: Array, x: Array, dy: Array) -> None:
+    """dw (I, O) = x.T (I, N) @ dy (N, O)."""
+    bias = np.zeros(dy.shape[1], dy.dtype)
+    _product(dw, x, (1, x.shape[1]), x.shape[0], matrix_panels(dy), bias)
+
+
+def _product(
+    c: Array, a: Array, a_steps: tuple[int, int], depth: int, b: Panels, bias: Array
+) -> None:
+    """c (rows, columns) = a @ b + bias; ``a_steps`` lead to the next row and column of a."""
+    sums = borrow("sums", config.NUMBA_NUM_THREADS * STRIP * BLOCK_BYTES // c.itemsize, c.dtype)
+    sums = sums.reshape(config.NUMBA_NUM_THREADS, -1)
+    _product_tiles(
+        c.reshape(-1), a.reshape(-1), b.numbers, bias, sums,
+        _table(STRIP, a_steps[0]), _table(DEPTH, a_steps[1]),
+        c.shape, a_steps, (b.row_step, b.block_step), depth,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _table(count: int, step: int) -> Array:
+    return np.arange(count, dtype=np.int64) * step
+
+
+@kernel_jit
+def _product_tiles(
+    c: Array,
+    a: Array,
+    b: Array,
+    bias: Array,
+    sums_of_threads: Array,  # (threads, STRIP * block)
+    a_rows: Array,
+    a_cols: Array,
+    shape: tuple[int, int],
+    a_steps: tuple[int, int],
+    b_steps: tuple[int, int],
+    depth: int,
+) -> None:
+    rows, columns = shape
+    a_row, a_col = a_steps
+    b_row, b_block = b_steps
+    block = BLOCK_BYTES // c.itemsize
+    strips = (rows + STRIP - 1) // STRIP
+    blocks = (columns + block - 1) // block
+    for task in prange(strips * blocks):
+        # Neighbouring tasks share the operand that is larger, since a thread takes neighbours.
+        strip, panel = task // blocks, task % blocks
+        if columns >= rows:
+            strip, panel = task % strips, task // strips
+        first, column = strip * STRIP, panel * block
+        height, width = min(STRIP, rows - first), min(block, columns - column)
+        sums = sums_of_threads[get_thread_id()]
+        for k in range(0, max(depth, 1), DEPTH):
+            multiply(
+                sums, 0, block,
+                a, first * a_row + k * a_col, a_rows, 0, a_cols,
+                b, panel * b_block + k * b_row, b_row,
+                height, width, min(DEPTH, depth - k), k > 0,
+            )  # fmt: skip
+        for i in range(height):
+            add_to(c, (first + i) * columns + column, sums, i * block, bias, column, width)
