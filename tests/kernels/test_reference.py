@@ -175,6 +175,11 @@ def test_softmax_by_hand():
     np.testing.assert_allclose(call("log_softmax", (1, 3), logs), expected)
 
 
+def test_softmax_survives_large_inputs():
+    assert call("softmax", (1, 3), [[1e4, 0.0, 1e4]]).tolist() == [[0.5, 0, 0.5]]
+    assert call("log_softmax", (1, 2), [[1e4, -1e4]]).tolist() == [[0, -2e4]]
+
+
 def cross_entropy(logits, labels, weights=None, smoothing=0.0):
     logits = np.array(logits, np.float64)
     losses, probs = np.full(len(logits), np.nan), np.full(logits.shape, np.nan)
