@@ -12,7 +12,6 @@ import numpy as np
 
 from tinyvision_kernels.contract import Pads, Pair, ShapeError
 
-from . import backend as _backend
 from . import random
 from .ops import activation, elementwise, loss, norm, pool, shape
 from .ops.conv import Conv2d, ConvTranspose2d
@@ -21,6 +20,8 @@ from .ops.dropout import Dropout
 from .ops.op import Op
 from .ops.window import Pad, grown, pads, pair, whole
 from .tensor import Tensor, apply, as_operand, as_tensor
+
+Stride = int | Pair | None  # None: as far as the window is large
 
 # --- dense and convolution ------------------------------------------------------------------------
 
@@ -111,9 +112,7 @@ def conv_transpose2d(
 # --- pooling --------------------------------------------------------------------------------------
 
 
-def max_pool2d(
-    x: Any, window: int | Pair, stride: int | Pair | None = None, pad: Pad = 0
-) -> Tensor:
+def max_pool2d(x: Any, window: int | Pair, stride: Stride = None, pad: Pad = 0) -> Tensor:
     """Return the largest value of each window of each channel: (N, H, W, C) -> (N, OH, OW, C).
 
     Parameters
@@ -129,9 +128,7 @@ def max_pool2d(
     return _run(pool.MaxPool2d(*_pooling(x, window, stride, pad)), x)
 
 
-def avg_pool2d(
-    x: Any, window: int | Pair, stride: int | Pair | None = None, pad: Pad = 0
-) -> Tensor:
+def avg_pool2d(x: Any, window: int | Pair, stride: Stride = None, pad: Pad = 0) -> Tensor:
     """Return the mean of each window, padding not counted; parameters of :func:`max_pool2d`."""
     x = _images(x)
     return _run(pool.AvgPool2d(*_pooling(x, window, stride, pad)), x)
@@ -204,7 +201,7 @@ def dropout(x: Any, rate: float, training: bool = True) -> Tensor:
     """Set a share ``rate`` in [0, 1) of the elements to 0 and scale the others by 1 / (1 - rate).
 
     Which ones follows from :func:`tinyvision.random.seed` and the number of draws before. Without
-    ``training`` x is returned as it is.
+    ``training``, returns x itself.
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate must lie in [0, 1), got {rate}")
@@ -298,8 +295,7 @@ def bce_with_logits(logits: Any, targets: Any) -> Tensor:
 
 def as_labels(labels: Any, logits: Tensor) -> Tensor:
     """Return class numbers as an int64 tensor, checked to lie in 0 .. K-1 of logits (..., K)."""
-    given = labels.data if isinstance(labels, Tensor) else labels
-    host = _backend.to_host(given) if hasattr(given, "dtype") else np.asarray(given)
+    host = labels.numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     if host.dtype.kind not in "iu":
         raise TypeError(
             f"labels must be integers, they are {host.dtype}; turn one-hot rows into class numbers "
@@ -386,9 +382,9 @@ def _like(value: Any, other: Tensor) -> Tensor:
 
 
 def _images(x: Any) -> Tensor:
-    x = as_tensor(x)
-    _need_four("x", x, "N, H, W, C")
-    return x
+    images = as_tensor(x)
+    _need_four("x", images, "N, H, W, C")
+    return images
 
 
 def _need_four(name: str, tensor: Tensor, axes: str) -> None:
@@ -396,9 +392,7 @@ def _need_four(name: str, tensor: Tensor, axes: str) -> None:
         raise ShapeError(f"{name} must be ({axes}), it is {tensor.shape}")
 
 
-def _pooling(
-    x: Tensor, window: int | Pair, stride: int | Pair | None, pad: Pad
-) -> tuple[Pair, Pair, Pads]:
+def _pooling(x: Tensor, window: Any, stride: Any, pad: Pad) -> tuple[Pair, Pair, Pads]:
     cells = pair("window", window)
     steps = cells if stride is None else pair("stride", stride)
     return cells, steps, pads(pad, x.shape[1:3], cells, steps)
