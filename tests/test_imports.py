@@ -33,6 +33,7 @@ LAYERS = """
     tinyvision.inference tinyvision.report
     tinyvision.train
     tinyvision.cli
+    tinyvision.__main__
 """
 RANK = {unit: rank for rank, line in enumerate(LAYERS.split("\n")) for unit in line.split()}
 

@@ -1,54 +1,69 @@
 """Writing files so that a reader finds the old file or the new one, never half of one."""
 
 import os
-import tempfile
-from collections.abc import Callable
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, flush it to disk, and rename it.
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a temporary file beside ``path``, flush it to disk, and rename it to ``path``.
 
     If anything fails (no space, no right to write, a kill), the file at ``path`` is as it was.
+
+    Parameters
+    ----------
+    path : path
+        Its folder is made where it is missing; a symbolic link is followed.
+    content : bytes
 
     Raises
     ------
     OSError
-        With a sentence that names the path, the reason, and that nothing was lost.
+        With a sentence that names the path and the reason, and says whether an old file is intact.
     """
-    path = Path(path)
-    temporary: Path | None = None
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
-        temporary.replace(path)
-        _flush(path.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(temporary, content)
+            temporary.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _flush_folder(target.parent)
     except OSError as error:
-        kept = " (the file that was there is intact)" if path.exists() else ""
-        reason = error.strerror or str(error)
-        raise OSError(error.errno, f"cannot write {path}: {reason}{kept}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        raise _explained(error, path) from error
 
 
-def _flush(path: Path) -> None:
-    """Ask the disk to hold what has been written to a file, or the names in a folder."""
-    if path.is_dir() and os.name == "nt":
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # the new name must not reach the disk before the content
+
+
+def _flush_folder(folder: Path) -> None:
+    """Ask the disk to hold the names in a folder."""
+    if os.name == "nt":
         return  # Windows opens no folders
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _explained(error: OSError, path: Path) -> OSError:
+    """Return an error of the same kind whose text is a sentence about ``path``."""
+    reason = error.strerror or str(error)
+    if isinstance(error, FileExistsError):  # what mkdir says when a file stands in the way
+        reason = f"{path.parent} is a file, not a folder"
+    kept = ""
+    with suppress(OSError):
+        kept = " (the file that was there is intact)" if path.is_file() else ""
+    explained = type(error)(f"cannot write {path}: {reason}{kept}")
+    explained.errno = error.errno
+    return explained

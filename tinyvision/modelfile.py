@@ -1,14 +1,16 @@
 """The model file: one ``.safetensors`` file that predicts on its own.
 
-Beside the weights its header carries, as JSON under the key ``tinyvision``, everything else that turns
-an image into an answer: the architecture as data, the input shape, the preprocessing, the labels; and
-where the model comes from: metrics, seeds, package version, training record. A checkpoint is a model
-file with the state of its training in further tensors (``training/...``), which :func:`load` ignores.
+Beside the weights its header carries, as JSON under the key ``tinyvision``, everything else that
+turns an image into an answer: the architecture as data, the input shape, the preprocessing, the
+labels; and where the model comes from: metrics, seeds, package version, training record. A
+checkpoint is a model file with the state of its training in further tensors (``training/...``),
+which :func:`load` reads on request alone.
 
 The format is described in ``docs/model-file.md``. It holds no code, and loading runs none.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from tinyvision_kernels.contract import Shape
 
 from . import __version__
-from .errors import ModelFileError
+from .errors import ModelFileError, TinyvisionError
 from .files import write_atomically
 from .nn.architecture import from_data, to_data
 from .nn.layer import Layer
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 HEADER = "tinyvision"  # key of the JSON text in the safetensors metadata
+MODEL = "model/"  # prefix of the model's tensors
 TRAINING = "training/"  # prefix of the tensors that only a resumed run needs
 
 
@@ -70,15 +73,22 @@ class ModelFile:
 def save(file: ModelFile, path: str | Path) -> None:
     """Write a model file, atomically: a failure leaves the file that was there.
 
+    JSON has no NaN and no infinity: such a figure in ``metrics`` or ``training`` becomes null.
+
     Raises
     ------
     OSError
         The file cannot be written (no space, no right).
     TypeError
-        A layer has a setting that is no plain data.
+        A setting of a layer, a figure or a record is no plain data.
+    ValueError
+        The model is not built, or its parts do not fit together.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as to_bytes
 
+    if not file.model.built:
+        raise ValueError("the model has no weights to save yet: build it first, model.build(shape)")
+    _check(file)
     header = {
         "format": FORMAT_VERSION,
         "version": file.version,
@@ -86,18 +96,20 @@ def save(file: ModelFile, path: str | Path) -> None:
         "input_shape": list(file.input_shape),
         "labels": list(file.labels),
         "preprocess": file.preprocess.to_dict(),
-        "metrics": file.metrics,
-        "training": file.training,
+        "metrics": _plain(file.metrics),
+        "training": _plain(file.training),
     }
-    tensors = {f"model/{path}": array for path, array in file.model.state().items()}
-    tensors |= {TRAINING + name: array for name, array in file.tensors.items()}
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    tensors = {f"{MODEL}{name}": array for name, array in file.model.state().items()}
+    tensors |= {f"{TRAINING}{name}": array for name, array in file.tensors.items()}
+    tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     metadata = {HEADER: json.dumps(header, sort_keys=True, allow_nan=False)}
-    write_atomically(Path(path), lambda target: save_file(tensors, target, metadata))
+    write_atomically(Path(path), to_bytes(tensors, metadata))
 
 
 def load(path: str | Path, *, with_training: bool = False) -> ModelFile:
-    """Read a model file and build its model on the backend in force.
+    """Read a model file and build its model, in inference mode, on the backend in force.
+
+    The weights are float32, the type in which images are prepared, however they were saved.
 
     Parameters
     ----------
@@ -114,40 +126,51 @@ def load(path: str | Path, *, with_training: bool = False) -> ModelFile:
     header, tensors = read(Path(path), with_training=with_training)
     try:
         return _assemble(header, tensors)
-    except ModelFileError as error:
+    except KeyError as error:
+        raise ModelFileError(f"{path}: the header has no {error}") from error
+    except (TinyvisionError, ValueError) as error:
         raise ModelFileError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path}: the header does not fit the format: {error!r}") from error
+    except (TypeError, AttributeError, OverflowError) as error:
+        raise ModelFileError(f"{path}: the header does not fit the format: {error}") from error
 
 
 def read(path: Path, *, with_training: bool) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read the header and the tensors of a model file, without building anything."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise ModelFileError(f"there is no model file {path}")
     try:
+        if path.is_dir():
+            raise ModelFileError(f"{path} is a folder, not a model file")
+        if not path.is_file():
+            raise ModelFileError(f"there is no model file {path}")
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            header = _header(path, file.metadata() or {})  # a stranger's tensors are not read
             names = [n for n in file.keys() if with_training or not n.startswith(TRAINING)]  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, ValueError, EOFError) as error:
+            return header, {name: file.get_tensor(name) for name in names}
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except SafetensorError as error:
         raise ModelFileError(f"{path} is no safetensors file, or was cut short: {error}") from error
+
+
+def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if HEADER not in metadata:
         raise ModelFileError(
             f"{path} is a safetensors file but no tinyvision model: its metadata has no {HEADER!r}"
         )
     try:
         header = json.loads(metadata[HEADER])
-        written_as = int(header["format"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(f"{path}: the {HEADER!r} header is damaged: {error!r}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path}: the {HEADER!r} header is damaged: {error}") from error
+    written_as = header.get("format") if isinstance(header, dict) else None
+    if not isinstance(written_as, int) or written_as < 1:
+        raise ModelFileError(f"{path}: the {HEADER!r} header names no format it was written in")
     if written_as > FORMAT_VERSION:
         raise ModelFileError(
             f"{path} has format {written_as}, this tinyvision {__version__} reads up to "
             f"{FORMAT_VERSION}: upgrade tinyvision"
         )
-    return header, tensors
+    return dict(header)
 
 
 def _assemble(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> ModelFile:
@@ -156,21 +179,50 @@ def _assemble(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
     model = from_data(header["architecture"])
     if not isinstance(model, Layer):
         raise ModelFileError("the architecture is no layer")
-    input_shape = tuple(int(n) for n in header["input_shape"])
-    model.build(input_shape)
-    model.load_state(_under("model/", tensors))
-    model.eval()
-    return ModelFile(
+    labels = header["labels"]
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ModelFileError(f"the labels must be a list of names, they are {labels!r}")
+    file = ModelFile(
         model=model,
-        input_shape=input_shape,
-        labels=tuple(header["labels"]),
+        input_shape=tuple(header["input_shape"]),
+        labels=tuple(labels),
         preprocess=Preprocess.from_dict(header["preprocess"]),
-        metrics=header.get("metrics", {}),
-        training=header.get("training", {}),
-        version=header.get("version", "unknown"),
+        metrics=dict(header.get("metrics", {})),
+        training=dict(header.get("training", {})),
+        version=str(header.get("version", "unknown")),
         tensors=_under(TRAINING, tensors),
     )
+    _check(file)
+    output_shape = model.build(file.input_shape)
+    if labels and len(labels) != output_shape[-1]:
+        raise ModelFileError(
+            f"the file names {len(labels)} labels, but the model has {output_shape[-1]} outputs"
+        )
+    model.load_state(_under(MODEL, tensors))
+    model.eval()
+    return file
+
+
+def _check(file: ModelFile) -> None:
+    """Refuse preprocessing that makes images of another shape than the model takes."""
+    prepared = (*file.preprocess.size, file.preprocess.channels)
+    if tuple(file.input_shape) != prepared:
+        raise ModelFileError(
+            f"the model takes images of shape {file.input_shape}, the preprocessing makes "
+            f"{prepared}: the two must be equal"
+        )
 
 
 def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {n.removeprefix(prefix): a for n, a in tensors.items() if n.startswith(prefix)}
+
+
+def _plain(value: Any) -> Any:
+    """Turn records and figures into what JSON knows; NumPy's numbers become Python's."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
