@@ -17,7 +17,9 @@ each must be stored under its own name. Tensors and layers kept in attributes ar
 """
 
 import inspect
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -31,17 +33,34 @@ from .. import backend as _backend
 from .. import random
 from ..backend import Array
 from ..tape import no_grad
-from ..tensor import Tensor
+from ..tensor import Tensor, as_tensor
 from .init import Initializer
 
 LAYERS: dict[str, type["Layer"]] = {}  # every class of layer by name, for loading architectures
 
+Watcher = Callable[["Layer", Tensor], None]
+
 _path: ContextVar[tuple[str, ...]] = ContextVar("tinyvision_layer_path", default=())
+_watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("tinyvision_layer_watchers", default=())
 
 
 def current_path() -> str:
     """Return the dotted name of the layer that is running, such as ``block1.conv2``."""
     return ".".join(part for part in _path.get() if part)
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Call ``watcher(layer, output)`` after each layer inside the ``with`` block.
+
+    Inner layers report before the containers around them; :func:`current_path` is still the
+    layer's own.
+    """
+    token = _watchers.set((*_watchers.get(), watcher))
+    try:
+        yield
+    finally:
+        _watchers.reset(token)
 
 
 class Parameter(Tensor):
@@ -84,35 +103,68 @@ class Layer:
 
     def __init_subclass__(cls, kind: str = "") -> None:
         cls.kind = kind or cls.__name__.lower()
+        namesake = LAYERS.get(cls.__name__)
+        package = __name__.partition(".")[0]
+        home = namesake.__module__ if namesake else ""
+        if home.startswith(f"{package}.") and home != cls.__module__:
+            raise TypeError(
+                f"a layer class {cls.__name__} exists in {home}, and model files "
+                "know layers by their class's name: choose another"
+            )
         LAYERS[cls.__name__] = cls
 
     # --- what a layer defines -----------------------------------------------------------------
 
-    def setup(self, *shapes: Shape) -> None:
+    # Any lets subclasses name their inputs: ``setup(self, x)``, ``forward(self, image, context)``
+
+    def setup(self, *shapes: Any, **_: Any) -> None:
         """Create the parameters for inputs of these shapes; called once, at the first run."""
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Compute the output."""
+    def forward(self, *inputs: Any, **_: Any) -> Tensor:
+        """Compute the output from tensors."""
         raise NotImplementedError(f"layer {type(self).__name__} defines no forward")
 
     # --- running ------------------------------------------------------------------------------
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        """Run the layer; errors about shapes say which layer they come from."""
+    def __call__(self, *inputs: Any) -> Tensor:
+        """Run the layer; errors about shapes say which layer they come from.
+
+        Parameters
+        ----------
+        *inputs : Tensor or array
+            Of the dtype of the parameters, float32 unless :meth:`astype` changed it.
+        """
         token = _path.set((*_path.get(), self.name))
         try:
+            tensors = [as_tensor(x) for x in inputs]
             if not self.built:
-                for name, child in self.children():
-                    child.name = name
-                self.setup(*(x.shape for x in inputs))
-                self.built = True
-            return self.forward(*inputs)
+                self._first_run([x.shape for x in tensors])
+            output = self.forward(*tensors)
+            for watcher in _watchers.get():
+                watcher(self, output)
+            return output
         except ShapeError as error:
             if not error.place:
-                error.place = f"{type(self).__name__} {current_path()!r}"
+                path = current_path()
+                error.place = f"{type(self).__name__} {path!r}" if path else type(self).__name__
             raise
         finally:
             _path.reset(token)
+
+    def _first_run(self, shapes: list[Shape]) -> None:
+        """Let :meth:`setup` make the parameters, and name the layers inside."""
+        known = {id(child) for _, child in self.children()}
+        self.setup(*shapes)
+        names: dict[str, Layer] = {}
+        for name, child in self.children():
+            if names.setdefault(name, child) is not child:
+                raise ValueError(
+                    f"{type(self).__name__} holds two layers called {name!r}: give them two names"
+                )
+            child.name = name
+            if id(child) not in known:  # made by setup, after train() or eval() was called
+                child.train(self.training)
+        self.built = True
 
     def build(self, input_shape: Shape, *, seed: int | None = None) -> Shape:
         """Create all parameters by running one image of zeros; return the output shape.
@@ -123,21 +175,42 @@ class Layer:
             Without the batch axis, such as (28, 28, 1).
         seed : int, optional
             Seed of the initial weights; by default the one of :func:`tinyvision.random.seed`.
+
+        Raises
+        ------
+        ShapeError
+            A layer cannot take what reaches it; the model can be built again with another shape.
         """
         state = random.state()
-        mode = self.training
-        if seed is not None:
-            random.seed(seed)
+        fresh = [layer for layer in self.layers() if not layer.built]
+        try:
+            if seed is not None:
+                random.seed(seed)
+            output = self.probe(input_shape)
+        except Exception:
+            for layer in fresh:  # what came before the fault has the wrong sizes
+                layer.built = False
+            raise
+        finally:
+            random.restore(state)
+        self.to_backend()
+        return output.shape[1:]
+
+    def probe(self, input_shape: Shape) -> Tensor:
+        """Run one image of zeros in inference mode, without a tape; return the output (1, ...)."""
+        shape = _image_shape(input_shape)
+        floats = [t.data for _, t in self.tensors() if t.dtype.kind == "f"]
+        on_host = all(isinstance(array, np.ndarray) for array in floats)
+        modes = [(layer, layer.training) for layer in self.layers()]
         self.eval()
         try:
             # on the reference backend: one image is not worth compiling kernels for
-            with _backend.using("reference"), no_grad():
-                output = self(Tensor(np.zeros((1, *input_shape), np.float32)))
+            with _backend.using("reference" if on_host else _backend.current()), no_grad():
+                return self(np.zeros((1, *shape), floats[0].dtype if floats else np.float32))
         finally:
-            random.restore(state)
-            self.train(mode)
-        self.to_backend()
-        return output.shape[1:]
+            self.train(modes[0][1])  # layers that setup made follow the outermost
+            for layer, mode in modes:
+                layer.training = mode
 
     def train(self, mode: bool = True) -> "Layer":
         """Switch dropout and batch statistics on (or off) here and in all layers inside."""
@@ -245,8 +318,11 @@ class Layer:
         Raises
         ------
         ValueError
-            A tensor is missing, left over, or of another shape; nothing has been written then.
+            A tensor is missing, left over, or of another shape, or this layer is not built;
+            nothing has been written then.
         """
+        if not self.built:
+            raise ValueError("the model has no tensors yet: build it first, model.build(shape)")
         own = dict(self.tensors())
         missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
         if missing or extra:
@@ -291,3 +367,16 @@ class Layer:
         from .summary import summarize
 
         return str(summarize(self, input_shape))
+
+
+def _image_shape(sizes: Any) -> Shape:
+    try:
+        shape = tuple(operator.index(size) for size in sizes)
+    except TypeError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise ValueError(
+            "input_shape must list the sizes of one image without the batch axis, such as "
+            f"(28, 28, 1); got {sizes!r}"
+        )
+    return shape
