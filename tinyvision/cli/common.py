@@ -67,9 +67,9 @@ def thread_count(backend: Backend) -> int:
     """Count the threads that the backend's kernels use."""
     if backend.name != "cpu":
         return 1
-    import numba
+    from tinyvision_kernels import cpu
 
-    return int(numba.get_num_threads())
+    return cpu.thread_count()
 
 
 def shown(path: Path) -> str:

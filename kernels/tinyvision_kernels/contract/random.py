@@ -2,6 +2,12 @@
 
 from .registry import Shape, kernel, need
 
+# The constants of Philox4x32-10, part of the formula: every implementation draws the same words.
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+KEY_STEPS = (0x9E3779B9, 0xBB67AE85)  # golden ratio and sqrt(3) - 1, in 32 bits
+ROUNDS = 10
+WORD = 0xFFFFFFFF
+
 
 @kernel("y")
 def dropout(x: Shape, rate: float, seed: int, purpose: int, step: int) -> tuple[Shape, ...]:

@@ -7,6 +7,8 @@ loops want, and beside it the compiled loops. What "the same bits" takes is in :
 
 from collections.abc import Callable, Mapping
 
+import numba
+
 from ..contract import KERNELS
 from . import activation, conv, dense, group_norm, loss, norm, pool, random, update
 
@@ -18,3 +20,8 @@ TABLE: Mapping[str, Callable[..., None]] = {
     for name, function in vars(family).items()
     if name in KERNELS
 }
+
+
+def thread_count() -> int:
+    """Count the threads that the kernels run on."""
+    return int(numba.get_num_threads())

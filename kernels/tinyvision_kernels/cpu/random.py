@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reference.random import KEY_STEPS, MULTIPLIERS, WORD
+from ..contract.random import KEY_STEPS, MULTIPLIERS, WORD
 from .chunks import Arrays, Settings, chunk_length, chunked
 from .exponential import constant
 from .jit import Array, formula_jit, inline_jit

@@ -10,10 +10,7 @@ Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3
 import math
 from typing import Any
 
-MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-KEY_STEPS = (0x9E3779B9, 0xBB67AE85)  # golden ratio and sqrt(3) - 1, in 32 bits
-ROUNDS = 10
-WORD = 0xFFFFFFFF
+from ..contract.random import KEY_STEPS, MULTIPLIERS, ROUNDS, WORD
 
 
 def philox_words(
