@@ -1,0 +1,178 @@
+"""The register tile: every form of it, compiled and in plain Python, against a plain product."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
+
+import numba
+
+from tinyvision_kernels.cpu import tile
+from tinyvision_kernels.cpu.tile import PROCESSORS, Processor
+
+DTYPES = (np.float32, np.float64)
+DEPTH = 9
+
+both_precisions = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
+
+
+def runnable(name: str) -> Processor:
+    """Any form runs anywhere, cut up by LLVM; only the registers' letter is a processor's own."""
+    same_family = {name, tile.HOST.register} <= {"avx2", "sse2", "v", "x"}
+    ours = PROCESSORS[name] == tile.HOST or same_family
+    return PROCESSORS[name] if ours else PROCESSORS[name]._replace(register="")
+
+
+def compile_tiles(form: Processor):
+    """Compile the six tiles of a processor as one function, which is six times as quick."""
+    tall_wide, middle_wide, single_wide, tall_slim, middle_slim, single_slim = (
+        tile.make_tile(rows, vectors, form.vector_bytes, form.register)
+        for vectors in (2, 1)
+        for rows in form.rows
+    )
+
+    @numba.njit
+    def run(which, c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add):
+        if which == 0:
+            tall_wide(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+        elif which == 1:
+            middle_wide(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+        elif which == 2:
+            single_wide(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+        elif which == 3:
+            tall_slim(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+        elif which == 4:
+            middle_slim(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+        else:
+            single_slim(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+
+    return run
+
+
+class Product:
+    """A random product of small integers, which are exact in any order and precision."""
+
+    def __init__(self, rows: int, columns: int, dtype: type, seed: int):
+        rng = np.random.default_rng(seed)
+        self.rows, self.columns = rows, columns
+        self.a, self.b, self.c = (rng.integers(-9, 10, 2000).astype(dtype) for _ in range(3))
+        self.a_rows = rng.integers(0, 900, rows + 3)  # any tables: a need not be a matrix
+        self.a_cols = rng.integers(0, 900, DEPTH)
+        self.c_row, self.b_row = columns + 5, columns + 3
+
+    def arguments(self, c: np.ndarray, add: bool) -> tuple:
+        a = (self.a, 7, self.a_rows, 3, self.a_cols)
+        return c, 11, self.c_row, *a, self.b, 13, self.b_row, DEPTH, add
+
+    def expected(self, add: bool) -> np.ndarray:
+        c = self.c.copy()
+        for i in range(self.rows):
+            for j in range(self.columns):
+                at = 11 + i * self.c_row + j
+                total = self.c[at] if add else 0
+                for k in range(DEPTH):
+                    a_ik = self.a[7 + self.a_rows[3 + i] + self.a_cols[k]]
+                    total += a_ik * self.b[13 + k * self.b_row + j]
+                c[at] = total
+        return c
+
+
+@both_precisions
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_every_tile_of_every_processor(name: str, dtype: type):
+    form = runnable(name)
+    run = compile_tiles(form)
+    lanes = form.vector_bytes // np.dtype(dtype).itemsize
+    for which in range(6):
+        rows, vectors = form.rows[which % 3], 2 - which // 3
+        product = Product(rows, vectors * lanes, dtype, seed=which)
+        for add in (False, True):
+            c = product.c.copy()
+            run(which, *product.arguments(c, add))
+            # the whole array: nothing beside the tile has changed
+            np.testing.assert_array_equal(c, product.expected(add), f"{rows} x {vectors}, {add}")
+
+
+@both_precisions
+def test_python_body_equals_the_compiled_one(dtype: type):
+    form = tile.HOST
+    lanes = form.vector_bytes // np.dtype(dtype).itemsize
+    for rows in form.rows:
+        for vectors in (1, 2):
+            product = Product(rows, vectors * lanes, dtype, seed=rows)
+            body = tile._python_tile(rows, vectors, form.vector_bytes)
+            for add in (False, True):
+                c = product.c.copy()
+                body(*product.arguments(c, add))
+                np.testing.assert_array_equal(c, product.expected(add))
+
+
+@both_precisions
+@pytest.mark.parametrize("slim", [False, True])
+def test_multiply_cuts_any_number_of_rows_into_tiles(slim: bool, dtype: type):
+    block = tile.BLOCK_BYTES // np.dtype(dtype).itemsize
+    width = block // 2 if slim else block
+    for rows in range(2 * tile.TALL + 2):
+        product = Product(rows, width, dtype, seed=rows)
+        product.c_row = block
+        c = product.c.copy()
+        *arguments, depth, add = product.arguments(c, True)
+        tile.multiply(*arguments, rows, width, depth, add)
+        np.testing.assert_array_equal(c, product.expected(True), f"{rows} rows")
+
+
+def test_columns_up_to_a_vector_leave_the_second_vector_alone():
+    block = tile.BLOCK_BYTES // 4
+    a, b, c = np.ones(64, np.float32), np.ones(10 * block, np.float32), np.zeros(block, np.float32)
+    table = np.arange(10)
+    tile.multiply(c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2, 10, False)
+    assert c.tolist() == [10] * (block // 2) + [0] * (block // 2)
+    tile.multiply(c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2 + 1, 10, False)
+    assert c.tolist() == [10] * block
+
+
+def test_nan_and_infinity_pass_through_zero_weights():
+    block = tile.BLOCK_BYTES // 4
+    a = np.array([np.nan, np.inf, 1], np.float32)
+    b, c = np.zeros(block, np.float32), np.empty(3 * block, np.float32)
+    rows, column = np.arange(3), np.zeros(1, np.int64)
+    tile.multiply(c, 0, block, a, 0, rows, 0, column, b, 0, block, 3, block, 1, False)
+    assert np.isnan(c[: 2 * block]).all()
+    assert (c[2 * block :] == 0).all()
+
+
+def test_an_empty_sum_is_zero():
+    block = tile.BLOCK_BYTES // 8
+    c, nothing, table = np.full(block, np.nan), np.empty(0), np.zeros(1, np.int64)
+    tile.multiply(c, 0, block, nothing, 0, table, 0, table, nothing, 0, 0, 1, block, 0, False)
+    assert (c == 0).all()
+
+
+@pytest.mark.parametrize("rows", range(1, 40))
+def test_whole_tiles_holds_the_rows_and_less_than_a_tile_more(rows: int):
+    assert rows <= tile.whole_tiles(rows) < rows + tile.TALL
+
+
+@pytest.mark.parametrize(
+    ("features", "machine", "name"),
+    [
+        ("+sse2,+avx,+avx2,+fma,+avx512f", "x86_64", "avx512f"),
+        ("+sse2,+avx,+avx2,+fma,-avx512f", "x86_64", "avx2"),
+        ("+sse2,-avx2", "AMD64", "sse2"),
+        ("", "arm64", "neon"),
+        ("", "aarch64", "neon"),
+        ("", "riscv64", "generic"),
+    ],
+)
+def test_the_tile_follows_the_instruction_sets(features, machine, name, monkeypatch):
+    monkeypatch.setattr(tile.config, "CPU_FEATURES", features)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert tile.host_processor() == PROCESSORS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "registers"), [("avx512f", 32), ("avx2", 16), ("neon", 32), ("sse2", 16)]
+)
+def test_the_tall_tile_fits_into_the_registers(name: str, registers: int):
+    sums = PROCESSORS[name].rows[0] * 2
+    assert sums + 2 + 1 <= registers  # and two vectors of b, one of a
