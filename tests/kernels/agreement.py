@@ -11,6 +11,8 @@ from case import Case, run
 from tinyvision_kernels import reference
 
 ULPS = 32  # rounding errors that an element may have gathered, in units of its last place
+# Formulas that lose more: 1 - tanh^2 cancels where tanh is nearly one, and is multiplied by x^3.
+CONDITION = {"gelu_dx": 8}
 
 
 def assert_agrees(case: Case, implementation: Callable[..., None], dtype: Any, **how: Any) -> None:
@@ -22,10 +24,13 @@ def assert_agrees(case: Case, implementation: Callable[..., None], dtype: Any, *
     actual = run(case, implementation, dtype, **how)
     expected = run(case.astype(dtype), partial(reference.TABLE[case.kernel], np), np.float64)
     for name, value in expected.items():
-        _assert_close(f"{case.kernel} [{case.id}] {name}", actual[name], value, summands(case))
+        what = f"{case.kernel} [{case.id}] {name}"
+        # Rounding errors of a sum add up like a random walk: with the root of its length.
+        errors = CONDITION.get(case.kernel, 1) * np.sqrt(summands(case))
+        _assert_close(what, actual[name], value, errors)
 
 
-def _assert_close(what: str, actual: np.ndarray, expected: np.ndarray, terms: int) -> None:
+def _assert_close(what: str, actual: np.ndarray, expected: np.ndarray, errors: float) -> None:
     assert actual.shape == expected.shape, f"{what}: {actual.shape}, expected {expected.shape}"
     if actual.dtype.kind != "f":
         np.testing.assert_array_equal(actual, expected, what)
@@ -33,11 +38,10 @@ def _assert_close(what: str, actual: np.ndarray, expected: np.ndarray, terms: in
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(actual[~finite], expected[~finite], what)
     size = np.abs(expected[finite])
-    if terms > 1 and size.size:
+    if errors > 1 and size.size:
         size = size.max()  # terms of a sum may be as large as the largest of the sums
     error = np.abs(actual[finite] - expected[finite])
-    # Rounding errors of a sum add up like a random walk: with the root of its length.
-    allowed = ULPS * np.finfo(actual.dtype).eps * np.sqrt(terms) * (1 + size)
+    allowed = ULPS * np.finfo(actual.dtype).eps * errors * (1 + size)
     # Written so that a NaN among the errors fails.
     wrong = ~(error <= allowed)
     assert not wrong.any(), (
