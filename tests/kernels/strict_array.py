@@ -40,6 +40,7 @@ class StrictArray:
     ndim = property(lambda self: self._host.ndim)
     size = property(lambda self: self._host.size)
     dtype = property(lambda self: self._host.dtype)
+    flags = property(lambda self: self._host.flags)
 
     def __len__(self) -> int:
         return len(self._host)
@@ -53,6 +54,12 @@ class StrictArray:
 
     def astype(self, dtype: Any) -> "StrictArray":
         return StrictArray(self._host.astype(dtype))
+
+    def copy(self) -> "StrictArray":
+        return StrictArray(self._host.copy())
+
+    def get(self) -> np.ndarray:
+        return to_host(self)
 
     def __getitem__(self, key: Any) -> "StrictArray":
         host_key = _index(key)
