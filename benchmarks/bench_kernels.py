@@ -29,7 +29,8 @@ class Conv(NamedTuple):
     def label(self) -> str:
         """One line for the table."""
         more = ", depthwise" if self.groups > 1 else ""
-        return f"{self.N} x {self.H}x{self.H}x{self.C} -> {self.O}, {self.k}x{self.k}/{self.stride}{more}"
+        images, filters = f"{self.N} x {self.H}x{self.H}x{self.C}", f"{self.k}x{self.k}"
+        return f"{images} -> {self.O}, {filters}/{self.stride}{more}"
 
     @property
     def flops(self) -> int:

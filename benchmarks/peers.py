@@ -57,6 +57,24 @@ def small_cnn() -> nn.Module:
     )  # fmt: skip
 
 
+def vgg_small() -> nn.Module:
+    """Three stages of two 3x3 convolutions with batch norm, for 32 x 32 x 3."""
+    layers: list[nn.Module] = []
+    inputs = 3
+    for filters in (64, 128, 256):
+        for _ in range(2):
+            layers += [
+                nn.Conv2d(inputs, filters, 3, padding=1, bias=False),
+                nn.BatchNorm2d(filters),
+                nn.ReLU(),
+            ]
+            inputs = filters
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(
+        *layers, nn.Flatten(), nn.Linear(4096, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 10)
+    )
+
+
 def resnet20() -> nn.Module:
     """ResNet-20 for CIFAR, 32 x 32 x 3 (He et al. 2016)."""
     stages = [(16, 1), (32, 2), (64, 2)]

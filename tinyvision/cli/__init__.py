@@ -1,8 +1,9 @@
-"""The command line: ``tinyvision train``, ``evaluate``, ``predict``, ``data``, ``models``, ``backends``.
+"""The command line: ``tinyvision train``, ``evaluate``, ``predict``, ``data``, ``models`` ...
 
-Each command is thin: it reads its options, calls the library, and shows the result. With ``--json`` a
-command prints one JSON object on stdout and everything meant for people on stderr. Exit codes: 0 done,
-1 failed, 2 wrong usage. A mistake of the user ends in one sentence, not in a traceback.
+Each command is thin: it reads its options, calls the library, and shows the result. With
+``--json`` a command prints one JSON object on stdout and everything meant for people on stderr.
+Exit codes: 0 done, 1 failed, 2 wrong usage. A mistake of the user ends in one sentence, not in a
+traceback.
 """
 
 import sys

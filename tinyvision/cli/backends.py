@@ -2,11 +2,19 @@
 
 from dataclasses import asdict
 
+from rich.markup import escape
 from rich.table import Table
 
 from .. import backend as _backend
-from .common import BackendOption, JsonOption, app, choose_backend, console, print_json
-from .common import thread_count
+from .common import (
+    BackendOption,
+    JsonOption,
+    app,
+    choose_backend,
+    console,
+    print_json,
+    thread_count,
+)
 
 
 @app.command("backends")
@@ -27,7 +35,7 @@ def show_backends(backend: BackendOption = None, as_json: JsonOption = False) ->
     for title in ("backend", "runs here", "own kernels", "borrowed", "remark"):
         table.add_column(title)
     for info in infos:
-        remark = "in force" if info.name == chosen.name else info.reason
+        remark = "in force" if info.name == chosen.name else escape(info.reason)
         own, borrowed = (
             (str(len(info.native)), str(len(info.borrowed))) if info.available else ("", "")
         )

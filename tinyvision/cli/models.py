@@ -52,7 +52,5 @@ def show_models(
     table.add_column("MFLOP", justify="right")
     table.add_column("what it is")
     for n, s in summaries.items():
-        table.add_row(
-            n, f"{s.total_parameters:,}", f"{s.total_flops / 1e6:,.1f}", models.about(n)
-        )
+        table.add_row(n, f"{s.total_parameters:,}", f"{s.total_flops / 1e6:,.1f}", models.about(n))
     screen.print(table)

@@ -12,8 +12,17 @@ from .. import modelfile
 from ..errors import ModelFileError
 from ..report import show_report
 from ..train import Recipe, Result, TerminalDisplay, run
-from .common import BackendOption, JsonOption, RootOption, app
-from .common import choose_backend, console, print_json, shown, thread_count
+from .common import (
+    BackendOption,
+    JsonOption,
+    RootOption,
+    app,
+    choose_backend,
+    console,
+    print_json,
+    shown,
+    thread_count,
+)
 
 DEFAULT = Recipe()
 
@@ -21,7 +30,8 @@ DEFAULT = Recipe()
 @app.command("train")
 def train(
     data: Annotated[
-        str, typer.Argument(help="A set's name (see `tinyvision data`) or a folder of class folders.")
+        str,
+        typer.Argument(help="A set's name (see `tinyvision data`) or a folder of class folders."),
     ] = DEFAULT.data,
     model: Annotated[str, typer.Option(help="See `tinyvision models`.")] = DEFAULT.model,
     epochs: Annotated[int, typer.Option(min=1)] = DEFAULT.epochs,
@@ -32,9 +42,12 @@ def train(
     optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop.")] = DEFAULT.optimizer,
     seed: Annotated[int, typer.Option(help="Same seed, same bits.")] = DEFAULT.seed,
     size: Annotated[
-        int | None, typer.Option(min=8, help="Pixels along each side, for folders (default 64).")
+        int | None,
+        typer.Option(
+            min=8, help="Pixels along each side; default: the set's own, 64 for a folder."
+        ),
     ] = None,
-    gray: Annotated[bool, typer.Option("--gray", help="One channel, for folders.")] = False,
+    gray: Annotated[bool, typer.Option("--gray", help="Turn colours into gray.")] = False,
     patience: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
     ] = None,
@@ -42,7 +55,8 @@ def train(
     root: RootOption = None,
     out: Annotated[Path, typer.Option(help="Folder for runs.")] = Path(DEFAULT.out),
     resume: Annotated[
-        Path | None, typer.Option(help="A last.safetensors to go on from; its settings replace all others.")
+        Path | None,
+        typer.Option(help="A last.safetensors to go on from; its settings replace all others."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,7 +72,7 @@ def train(
         optimizer=optimizer,
         seed=seed,
         size=(size, size) if size else None,
-        channels=1 if gray else 3,
+        channels=1 if gray else None,
         root=str(root) if root else None,
         out=str(out),
         patience=patience,
@@ -69,7 +83,9 @@ def train(
         f"{recipe.model} on {recipe.data}: {recipe.epochs} epochs in batches of {recipe.batch}, "
         f"{recipe.optimizer}, seed {recipe.seed}, backend {in_force.name} "
         f"({thread_count(in_force)} threads)",
-        highlight=False, markup=False, soft_wrap=True,
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     started = perf_counter()
     result = run(
@@ -111,7 +127,9 @@ def _conclude(screen: Console, recipe: Recipe, result: Result, seconds: float) -
     """Show the test result, and what to type next."""
     path = shown(result.path)
     if result.report is None:
-        screen.print(f"\ninterrupted; go on with:\n  tinyvision train --resume {path}", markup=False)
+        screen.print(
+            f"\ninterrupted; go on with:\n  tinyvision train --resume {path}", markup=False
+        )
         return
     if result.stopped == "early":
         screen.print(f"stopped early: no improvement for {recipe.patience} epochs")

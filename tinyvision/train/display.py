@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Display:
     """Shows nothing; the base of the others."""
 
-    def reading(self, done: int, total: int) -> None:
-        """So many images (or bytes of a download) have been read."""
+    def reading(self, done: int, total: int | None) -> None:
+        """So many images, or bytes of a download, are there (in all None: nobody knows)."""
 
     def prepared(self, splits: Splits, model: Layer) -> None:
         """Data and model are ready."""
@@ -54,8 +54,8 @@ class TerminalDisplay(Display):
         self.task: TaskID | None = None
         self.epochs = self.steps = 0
 
-    def reading(self, done: int, total: int) -> None:
-        """So many images (or bytes of a download) have been read."""
+    def reading(self, done: int, total: int | None) -> None:
+        """So many images, or bytes of a download, are there (in all None: nobody knows)."""
         if not self.console.is_terminal:
             return
         if self.progress is None:
@@ -64,7 +64,7 @@ class TerminalDisplay(Display):
             self.progress.start()
         assert self.task is not None
         self.progress.update(self.task, completed=done, total=total)
-        if done >= total:
+        if total is not None and done >= total:
             self.close()
 
     def close(self) -> None:

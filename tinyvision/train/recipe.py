@@ -46,9 +46,9 @@ class Recipe:
     seed : int
         Of the split, the initial weights, the order of the images, and dropout.
     size : (H, W), optional
-        Images of a folder are brought to this size.
-    channels : int
-        1 (grey) or 3 (RGB), for folders.
+        Size of the images; by default a named set's own, and 64 x 64 for a folder.
+    channels : int, optional
+        1 (gray) or 3 (RGB); by default a named set's own, and 3 for a folder.
     fit : str
         How an image of another shape is brought to ``size``: "crop", "stretch" or "pad".
     val, test : float
@@ -73,7 +73,7 @@ class Recipe:
     smoothing: float = 0.0
     seed: int = 0
     size: tuple[int, int] | None = None
-    channels: int = 3
+    channels: int | None = None
     fit: str = "crop"
     val: float = 0.1
     test: float = 0.2
