@@ -3,9 +3,34 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+# Numba and PyTorch each keep a pool of threads. Waiting ones shall sleep, or they take the cores
+# from the pool that works and from whatever else the machine does (a training step then takes ten
+# times as long). Read when the pools start, so this stands before any test imports them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@pytest.fixture(autouse=True)
+def no_silent_promotion() -> Iterator[None]:
+    """Fail every op whose floating output has not the dtype of its floating inputs.
+
+    Gradients need no watching from here: the tape refuses one of another dtype than its input.
+    """
+    from tinyvision import tape
+    from tinyvision.ops.elementwise import AsType
+
+    def watch(op: Any, inputs: Any, output: Any) -> None:
+        given = {tensor.dtype for tensor in inputs if tensor.dtype.kind == "f"}
+        if output.dtype.kind == "f" and not isinstance(op, AsType):
+            assert given == {output.dtype}, f"{op.name} turned {given} into {output.dtype}"
+
+    with tape.listening(watch):
+        yield
 
 
 @pytest.fixture(scope="session")
