@@ -77,6 +77,4 @@ def bench_training_step(benchmark: Any, name: str) -> None:
             assert parameters == summary.total_parameters, f"{name}: the peer is another network"
     # backward costs about two forwards: one product for dx and one for dw
     flops = 3 * N * summary.total_flops
-    hold(
-        benchmark, "training step", f"{name}, batch {N}", contestants, flops=flops, tolerance=None
-    )
+    hold(benchmark, "training step", f"{name}, batch {N}", contestants, flops=flops, tolerance=None)
