@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from drawn import numbers
 
+from tests.nn.drawn import numbers
 from tinyvision import nn
 
 

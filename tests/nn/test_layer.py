@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from drawn import built, leaf, numbers
 
 import tinyvision as tv
+from tests.nn.drawn import built, leaf, numbers
 from tinyvision import nn
 from tinyvision.errors import ModelFileError, ShapeError
 from tinyvision.nn.architecture import from_data, to_data
@@ -216,6 +216,13 @@ def test_sharing_survives_saving():
     assert to_data(again) == data
     again.build((4,))
     assert again.parameter_count() == 4 * 4 + 4
+
+
+def test_several_shared_layers_stay_apart():
+    first, second = nn.Dense(4), nn.Dense(4, bias=False)
+    again = from_data(to_data(nn.Sequential(first, second, second, first)))
+    assert again[0] is again[3] and again[1] is again[2] and again[0] is not again[1]
+    assert (again[0].bias, again[1].bias) == (True, False)
 
 
 # --- layers of one's own ------------------------------------------------------------------------

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from drawn import built, leaf, numbers
-from layer_rows import ROWS
 
 import tinyvision as tv
+from tests.nn.drawn import built, leaf, numbers
+from tests.nn.layer_rows import ROWS
 from tinyvision import nn, random
 from tinyvision.nn.architecture import from_data, to_data
 from tinyvision.nn.layer import LAYERS

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from drawn import leaf, numbers
 
 import tinyvision as tv
+from tests.nn.drawn import leaf, numbers
 from tinyvision import nn
 from tinyvision.errors import ModelFileError, ShapeError
 

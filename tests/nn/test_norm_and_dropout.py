@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from drawn import built, leaf, numbers
 
 import tinyvision as tv
+from tests.nn.drawn import built, leaf, numbers
 from tinyvision import nn, random
 from tinyvision.errors import ShapeError
 

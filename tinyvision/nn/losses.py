@@ -212,7 +212,7 @@ class Focal(Loss):
         """Logits (N, K), labels (N,) in 0 .. K-1 -> scalar."""
         labels = functional.as_labels(targets, outputs)
         # log p of the right class: (N, K) -> (N,)
-        log_p = functional.log_softmax(outputs)[np.arange(len(labels)), labels]
+        log_p = functional.log_softmax(outputs)[Tensor(np.arange(len(labels))), labels]
         losses = -log_p
         if self.gamma:
             # p may round up to 1, and a slope of 0^(gamma - 1) would then be infinite

@@ -136,13 +136,13 @@ def summarize(model: Layer, input_shape: Shape) -> Summary:
                 output_shape=output.shape[1:],
                 parameters=sum(p.size for p in fresh),
                 flops=flops,
-                bytes=int(output.data.nbytes),
+                bytes=output.size * output.dtype.itemsize,
             )
         )
 
     with tape.listening(note_op), watching(note_layer):
         model.probe(input_shape)
-    held = sum(int(p.data.nbytes) for p in model.parameters())
+    held = sum(p.size * p.dtype.itemsize for p in model.parameters())
     return Summary(tuple(rows), tuple(input_shape), held)
 
 
