@@ -191,6 +191,8 @@ def _cpu(strict: bool) -> Backend:
     try:
         from tinyvision_kernels import cpu
     except ImportError as error:
+        if (error.name or "").startswith(__package__):
+            raise  # our own fault, not Numba's
         raise BackendError(
             f"backend 'cpu' needs Numba, which cannot be imported here ({error}): "
             "pip install numba, or choose backend 'reference'"
@@ -224,7 +226,6 @@ _MAKERS: dict[str, Callable[[bool], Backend]] = {
 }
 
 
-@cache
 def get(name: str, strict: bool = False) -> Backend:
     """Return the backend of that name or alias; made once.
 
@@ -241,7 +242,12 @@ def get(name: str, strict: bool = False) -> Backend:
         close = get_close_matches(full, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise BackendError(f"there is no backend {name!r}{hint} (known: {', '.join(known)})")
-    return _MAKERS[full](strict)
+    return _made(full, strict)
+
+
+@cache
+def _made(name: str, strict: bool) -> Backend:
+    return _MAKERS[name](strict)
 
 
 def _best(strict: bool) -> Backend:

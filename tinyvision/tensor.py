@@ -47,6 +47,11 @@ class Tensor:
             data = np.asarray(data)
             if data.dtype == np.float64:
                 data = data.astype(np.float32)
+        if data.dtype.kind not in "biu" and data.dtype.name not in ("float32", "float64"):
+            raise TypeError(
+                f"a tensor holds float32, float64, integers or booleans, not {data.dtype}; convert "
+                "with .astype('float32')"
+            )
         self.data: Array = _backend.current().asarray(data)
         if requires_grad and self.data.dtype.kind != "f":
             raise TypeError(
