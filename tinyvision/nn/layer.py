@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,13 +212,13 @@ class Layer:
             for layer, mode in modes:
                 layer.training = mode
 
-    def train(self, mode: bool = True) -> "Layer":
+    def train(self, mode: bool = True) -> Self:
         """Switch dropout and batch statistics on (or off) here and in all layers inside."""
         for layer in self.layers():
             layer.training = mode
         return self
 
-    def eval(self) -> "Layer":
+    def eval(self) -> Self:
         """Switch to inference: no dropout, running statistics."""
         return self.train(False)
 
@@ -291,7 +291,7 @@ class Layer:
 
     # --- moving -------------------------------------------------------------------------------
 
-    def to_backend(self) -> "Layer":
+    def to_backend(self) -> Self:
         """Move all tensors to the backend in force (a copy only where the device differs)."""
         backend = _backend.current()
         for _, tensor in self.tensors():
@@ -299,7 +299,7 @@ class Layer:
                 tensor.move(backend.asarray(tensor.numpy()))
         return self
 
-    def astype(self, dtype: Any) -> "Layer":
+    def astype(self, dtype: Any) -> Self:
         """Convert all floating tensors to ``dtype`` (float64 for gradient checks)."""
         for _, tensor in self.tensors():
             if tensor.dtype.kind == "f":
