@@ -5,7 +5,9 @@ A schedule is any callable ``(step: int) -> float``; steps count from 0. These a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, inf, pi
+from numbers import Integral, Real
+from typing import Any
 
 Schedule = Callable[[int], float]
 
@@ -16,9 +18,12 @@ class Constant:
 
     lr: float
 
+    def __post_init__(self) -> None:
+        _need(self, "lr", Real, lambda lr: 0 < lr < inf, "a number above 0")
+
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
-        return self.lr
+        return float(self.lr)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class Step:
     lr: float
     every: int
     factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        _need(self, "lr", Real, lambda lr: 0 < lr < inf, "a number above 0")
+        _need(self, "every", Integral, lambda steps: steps >= 1, "a whole number of at least 1")
+        _need(self, "factor", Real, lambda factor: 0 < factor <= 1, "a number in (0, 1]")
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -45,10 +55,14 @@ class Cosine:
     steps: int
     final: float = 0.0
 
+    def __post_init__(self) -> None:
+        _need(self, "lr", Real, lambda lr: 0 < lr < inf, "a number above 0")
+        _need(self, "steps", Integral, lambda steps: steps >= 1, "a whole number of at least 1")
+        _need(self, "final", Real, lambda lr: 0 <= lr <= self.lr, "a number from 0 to lr")
+
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
-        done = min(step / self.steps, 1.0)
-        return self.final + (self.lr - self.final) * (1 + cos(pi * done)) / 2
+        return _cosine_between(self.lr, self.final, min(step / self.steps, 1.0))
 
 
 @dataclass(frozen=True)
@@ -62,18 +76,23 @@ class WarmUp:
     after: Schedule
     steps: int
 
+    def __post_init__(self) -> None:
+        _need(self, "after", object, callable, "a schedule, such as Constant(0.1)")
+        _need(self, "steps", Integral, lambda steps: steps >= 0, "a whole number of at least 0")
+
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
         if step < self.steps:
-            return self.after(0) * (step + 1) / (self.steps + 1)
-        return self.after(step - self.steps)
+            return float(self.after(0) * (step + 1) / (self.steps + 1))
+        return float(self.after(step - self.steps))
 
 
 @dataclass(frozen=True)
 class OneCycle:
     """Up from peak/start_divisor to ``peak`` and down to peak/final_divisor, both along a cosine.
 
-    The rise takes ``rise`` of the ``steps``; the last step, t = steps - 1, has the final rate.
+    The rise takes ``rise`` of the ``steps``, and is left out where that is not one whole step; the
+    last step, t = steps - 1, has the final rate. A single step has the peak.
     Source: Smith and Topin, "Super-Convergence", 2018.
     """
 
@@ -83,15 +102,36 @@ class OneCycle:
     start_divisor: float = 25.0
     final_divisor: float = 2.5e5
 
+    def __post_init__(self) -> None:
+        _need(self, "peak", Real, lambda lr: 0 < lr < inf, "a number above 0")
+        _need(self, "steps", Integral, lambda steps: steps >= 1, "a whole number of at least 1")
+        _need(self, "rise", Real, lambda share: 0 <= share < 1, "a number in [0, 1)")
+        for name in ("start_divisor", "final_divisor"):
+            _need(self, name, Real, lambda ratio: 1 <= ratio < inf, "a number of at least 1")
+
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
-        start, final = self.peak / self.start_divisor, self.peak / self.final_divisor
-        top = self.rise * self.steps - 1
-        if step <= top:
-            return _cosine_between(start, self.peak, step / top)
-        done = (step - top) / max(self.steps - 1 - top, 1e-9)
-        return _cosine_between(self.peak, final, min(done, 1.0))
+        last = self.steps - 1
+        top = max(self.rise * self.steps - 1, 0.0)  # where the peak is; may lie between two steps
+        if step < top:
+            return _cosine_between(self.peak / self.start_divisor, self.peak, step / top)
+        if step == 0:
+            return float(self.peak)
+        final = float(self.peak / self.final_divisor)
+        if step >= last:
+            return final
+        return _cosine_between(self.peak, final, (step - top) / (last - top))
 
 
 def _cosine_between(start: float, end: float, done: float) -> float:
-    return end + (start - end) * (1 + cos(pi * done)) / 2
+    """Go from ``start`` to ``end`` along half a period, level at both."""
+    return float(end + (start - end) * (1 + cos(pi * done)) / 2)
+
+
+def _need(
+    schedule: object, name: str, kind: type, accepts: Callable[[Any], bool], wanted: str
+) -> None:
+    """Refuse a setting that is not of ``kind`` or that ``accepts`` says no to."""
+    value = getattr(schedule, name)
+    if not isinstance(value, kind) or isinstance(value, bool) or not accepts(value):
+        raise ValueError(f"{type(schedule).__name__}: {name} must be {wanted}, got {value!r}")
