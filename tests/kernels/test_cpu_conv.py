@@ -164,6 +164,18 @@ def test_nan_reaches_its_windows_through_zero_weights_and_no_others(groups: int)
     assert np.isnan(call("conv2d_dw", x, np.zeros_like(y), (3, 3), *SAME[:3], groups)[:, :2]).all()
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_nan_in_one_channel_of_dy_reaches_the_weights_of_no_other(groups: int):
+    # the tile multiplies neighbouring channels along, to fill its vectors
+    rng = np.random.default_rng(11)
+    x, dy = integers(rng, 3, 20, 15, 4), integers(rng, 3, 20, 15, 10)
+    expected = call("conv2d_dw", x, dy, (3, 3), *SAME[:3], groups)
+    dy[..., 5] = np.nan
+    dw = call("conv2d_dw", x, dy, (3, 3), *SAME[:3], groups)
+    assert np.isnan(dw[..., 5]).all()
+    np.testing.assert_array_equal(np.delete(dw, 5, -1), np.delete(expected, 5, -1))
+
+
 def test_what_a_call_leaves_in_working_memory_cannot_be_seen():
     rng = np.random.default_rng(7)
     poison = np.full((3, 9, 9, 40), np.nan, np.float32)

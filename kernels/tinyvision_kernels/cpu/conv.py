@@ -40,8 +40,7 @@ def conv2d(
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and b (O,)."""
     KH, KW, C, O = w.shape  # C of one group
     bias = np.zeros(O, w.dtype) if b is None else b
-    down = forward_axis(y.shape[1], KH, stride[0], pad[0], dilation[0])
-    across = forward_axis(y.shape[2], KW, stride[1], pad[2], dilation[1])
+    down, across = _forward_axes(y, (KH, KW), stride, pad, dilation)
     if depthwise.applies(w, groups):
         depthwise.forward(y, x, w, bias, down, across)
         return
@@ -57,8 +56,7 @@ def conv2d_dx(
     """dx (N, H, W, C) from dy (N, OH, OW, O) and w (KH, KW, C / groups, O)."""
     KH, KW, C, O = w.shape  # C of one group
     if depthwise.applies(w, groups):
-        down = forward_axis(dy.shape[1], KH, stride[0], pad[0], dilation[0])
-        across = forward_axis(dy.shape[2], KW, stride[1], pad[2], dilation[1])
+        down, across = _forward_axes(dy, (KH, KW), stride, pad, dilation)
         depthwise.input_gradient(dx, dy, w, down, across)
         return
     bias = np.zeros(C * groups, w.dtype)
@@ -76,9 +74,8 @@ def conv2d_dw(
     window: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int,
 ) -> None:  # fmt: skip
     """dw (KH, KW, C / groups, O) from x (N, H, W, C) and dy (N, OH, OW, O)."""
-    KH, KW, C, O = dw.shape  # C of one group
-    down = forward_axis(dy.shape[1], KH, stride[0], pad[0], dilation[0])
-    across = forward_axis(dy.shape[2], KW, stride[1], pad[2], dilation[1])
+    C, O = dw.shape[2:]  # C of one group
+    down, across = _forward_axes(dy, window, stride, pad, dilation)
     if depthwise.applies(dw, groups):
         depthwise.weight_gradient(dw, x, dy, down, across)
         return
@@ -95,6 +92,15 @@ def conv2d_dw(
         bands.positions, bands.taps, (groups, C, O // groups), rows, slices,
     )  # fmt: skip
     add_slices_of_blocks(dw, partial, slices, groups, rows)
+
+
+def _forward_axes(
+    y: Array, window: Pair, stride: Pair, pad: Pads, dilation: Pair
+) -> tuple[Axis, Axis]:
+    return (
+        forward_axis(y.shape[1], window[0], stride[0], pad[0], dilation[0]),
+        forward_axis(y.shape[2], window[1], stride[1], pad[2], dilation[1]),
+    )
 
 
 def _convolve(
@@ -230,9 +236,18 @@ def _multiply_transposed(
             copy_band(band, x, x_shape, n, images, i * step + corner[0], corner[1], frame)
             count = images * rows * across
             of = (n * down + i) * across * groups * o + g * o + column
+            # The tile reads whole vectors of dy, hence beyond this block's columns too; those sums
+            # are never looked at. Only the last rows are copied, so as not to read beyond dy.
+            if of + (count - 1) * groups * o + block <= dy.size:
+                multiply(
+                    partial, to, block,
+                    band, g * c, taps, 0, positions,
+                    dy, of, groups * o,
+                    depth, width, count, index > begin,
+                )  # fmt: skip
+                continue
             for p in range(count):
                 copy(band, panel + p * block, dy, of + p * groups * o, width)
-                zero(band, panel + p * block + width, block - width)
             multiply(
                 partial, to, block,
                 band, g * c, taps, 0, positions,

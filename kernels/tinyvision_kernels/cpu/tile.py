@@ -274,8 +274,13 @@ def whole_tiles(rows: int) -> int:
 def add_to(c: Array, c_at: int, a: Array, a_at: int, b: Array, b_at: int, count: int) -> None:
     """c[j] = a[j] + b[j] for j < count: a finished row of sums leaves, its bias on top."""
     to, of, on = np.uintp(c_at), np.uintp(a_at), np.uintp(b_at)
-    for j in range(np.uintp(count)):  # unsigned: Numba need not look for negative indices
-        c[to + j] = a[of + j] + b[on + j]
+    block = np.uintp(BLOCK_BYTES // c.itemsize)
+    if count == block:  # the common case, which LLVM unrolls since it knows the number
+        for j in range(block):
+            c[to + j] = a[of + j] + b[on + j]
+    else:
+        for j in range(np.uintp(count)):  # unsigned: Numba need not look for negative indices
+            c[to + j] = a[of + j] + b[on + j]
 
 
 @inline_jit
