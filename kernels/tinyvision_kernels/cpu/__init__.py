@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 import numba
 
 from ..contract import KERNELS
-from . import activation, conv, dense, group_norm, loss, norm, pool, random, update
+from . import activation, conv, dense, loss, norm, pool, random, update
 
-_FAMILIES = (activation, conv, dense, group_norm, loss, norm, pool, random, update)
+_FAMILIES = (activation, conv, dense, loss, norm, pool, random, update)
 
 TABLE: Mapping[str, Callable[..., None]] = {
     name: function

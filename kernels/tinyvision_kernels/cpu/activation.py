@@ -11,7 +11,7 @@ from .chunks import Arrays, Settings, chunk_rows, chunked, elementwise
 from .exponential import constant, exp
 from .exponential import sigmoid as _sigmoid
 from .exponential import tanh as _tanh
-from .jit import Array, formula_jit, inline_jit
+from .jit import Array, body_jit, formula_jit, inline_jit
 
 # ----------------------------------------------------------------------------
 # ReLU and its leaky form
@@ -120,14 +120,14 @@ def softmax_row(y: Array, x: Array) -> Any:
     return largest, math.log(total)
 
 
-@inline_jit
+@body_jit
 def _softmax_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     y, x = arrays
     for m in range(start, stop):
         softmax_row(y[m], x[m])
 
 
-@inline_jit
+@body_jit
 def _softmax_dx_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     for m in range(start, stop):
         dx, dy, y = arrays[0][m], arrays[1][m], arrays[2][m]
@@ -138,7 +138,7 @@ def _softmax_dx_rows(arrays: Arrays, settings: Settings, start: int, stop: int) 
             dx[k] = y[k] * (dy[k] - dot)
 
 
-@inline_jit
+@body_jit
 def _log_softmax_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     for m in range(start, stop):
         y, x = arrays[0][m], arrays[1][m]
@@ -147,7 +147,7 @@ def _log_softmax_rows(arrays: Arrays, settings: Settings, start: int, stop: int)
             y[k] = x[k] - largest - log_total
 
 
-@inline_jit
+@body_jit
 def _log_softmax_dx_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     for m in range(start, stop):
         dx, dy, y = arrays[0][m], arrays[1][m], arrays[2][m]

@@ -3,20 +3,25 @@
 Floating-point sums depend on their order. So a reduction is summed within fixed chunks, whichever
 thread takes them, and the chunks' sums are added in chunk order. Kernels without a reduction use
 the same chunks: the vector loop and its scalar remainder then part at the same element every time.
+
+In the loops, indices are unsigned (``np.uintp``): a signed one may be negative, which for Python
+counts from the end, and the test for that keeps LLVM from vectorising.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import prange
 
-from .jit import Array, Function, inline_jit, kernel_jit
+from .jit import Array, Function, body_jit, kernel_jit
 
 SMALLEST = 16384  # elements; below this, entering a parallel region (2 us) costs more than it saves
 MOST = 128  # chunks; enough to balance many cores, few enough to add their sums up quickly
 
 Arrays = tuple[Array, ...]
 Settings = tuple[Any, ...]
+Kernel = Callable[[Arrays, Settings, int, int], None]
 
 
 def chunk_length(size: int, unit: int = 1) -> int:
@@ -30,20 +35,23 @@ def chunk_rows(rows: int, width: int) -> int:
     return max(1, chunk_length(rows * width) // max(1, width))
 
 
-def chunked(body: Function) -> Callable[[Arrays, Settings, int, int], None]:
+def chunked(body: Kernel) -> Kernel:
     """Make a kernel that runs ``body(arrays, settings, start, stop)`` over chunks of ``0 .. size``.
 
-    The kernel is called as ``kernel(arrays, settings, size, length)``. A single chunk enters no
-    parallel region. ``body`` is an ``inline_jit`` function.
+    The kernel is called as ``kernel(arrays, settings, size, length)`` with C-contiguous arrays and
+    numbers. ``body`` is a ``body_jit`` function: a single chunk is given to it without a detour.
     """
 
     @kernel_jit
+    def parallel(arrays: Arrays, settings: Settings, size: int, length: int) -> None:
+        for chunk in prange((size + length - 1) // length):
+            body(arrays, settings, chunk * length, min(size, (chunk + 1) * length))
+
     def kernel(arrays: Arrays, settings: Settings, size: int, length: int) -> None:
         if size <= length:
             body(arrays, settings, 0, size)
         else:
-            for chunk in prange((size + length - 1) // length):
-                body(arrays, settings, chunk * length, min(size, (chunk + 1) * length))
+            parallel(arrays, settings, size, length)
 
     return kernel
 
@@ -65,36 +73,31 @@ def elementwise(formula: Function, inputs: int) -> Callable[..., None]:
     return launch
 
 
-# In a slice the loop starts at 0: LLVM then sees that no index is negative, which for Python would
-# count from the end, and vectorises.
-
-
-def _fill_from_one(formula: Function) -> Callable[..., None]:
-    @inline_jit
+def _fill_from_one(formula: Function) -> Kernel:
+    @body_jit
     def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-        y, a = arrays[0][start:stop], arrays[1][start:stop]
-        for i in range(y.size):
+        y, a = arrays
+        for i in range(np.uintp(start), np.uintp(stop)):
             y[i] = formula(a[i], *settings)
 
     return fill
 
 
-def _fill_from_two(formula: Function) -> Callable[..., None]:
-    @inline_jit
+def _fill_from_two(formula: Function) -> Kernel:
+    @body_jit
     def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-        y, a, b = arrays[0][start:stop], arrays[1][start:stop], arrays[2][start:stop]
-        for i in range(y.size):
+        y, a, b = arrays
+        for i in range(np.uintp(start), np.uintp(stop)):
             y[i] = formula(a[i], b[i], *settings)
 
     return fill
 
 
-def _fill_from_three(formula: Function) -> Callable[..., None]:
-    @inline_jit
+def _fill_from_three(formula: Function) -> Kernel:
+    @body_jit
     def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-        y, a = arrays[0][start:stop], arrays[1][start:stop]
-        b, c = arrays[2][start:stop], arrays[3][start:stop]
-        for i in range(y.size):
+        y, a, b, c = arrays
+        for i in range(np.uintp(start), np.uintp(stop)):
             y[i] = formula(a[i], b[i], c[i], *settings)
 
     return fill

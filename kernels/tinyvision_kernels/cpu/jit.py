@@ -30,6 +30,18 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # LLVM deletes every test for NaN as impossible.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 
+# Numba would also make a parallel loop, with its own compilation, of every np.zeros and array sum.
+_ONLY_PRANGE = {
+    "prange": True,
+    "fusion": False,
+    "comprehension": False,
+    "reduction": False,
+    "inplace_binop": False,
+    "setitem": False,
+    "numpy": False,
+    "stencil": False,
+}
+
 njit: Any = numba.njit
 config: Any = numba.config
 if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
@@ -46,15 +58,23 @@ def kernel_jit(function: Function) -> Function:
     if config.DISABLE_JIT:
         return function
     # error_model: x / 0 is infinite as in NumPy; a test for zero would keep loops from vectorising.
-    options = {"parallel": True, "nogil": True, "fastmath": FAST, "error_model": "numpy"}
-    compiled = njit(**options)(function)
-    compiled._cache = _KernelCache(function)  # Dispatcher.enable_caching would set Numba's own
+    options = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
+    compiled = njit(parallel=_ONLY_PRANGE, **options)(function)
+    compiled._cache = _KernelCache(function)  # where Dispatcher.enable_caching sets Numba's own
     return _one_at_a_time(compiled) if _only_workqueue() else compiled
 
 
 def inline_jit(function: Function) -> Function:
     """Compile a helper that kernels call; the kernel's cache entry contains it."""
     return njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
+
+
+def body_jit(function: Function) -> Function:
+    """Like :func:`inline_jit`, cached on disk too: Python calls it when one core will do."""
+    compiled = inline_jit(function)
+    if not config.DISABLE_JIT:
+        compiled._cache = _KernelCache(function)  # type: ignore[attr-defined]
+    return compiled
 
 
 def formula_jit(function: Function) -> Function:

@@ -9,7 +9,7 @@ from .activation import softmax_row
 from .chunks import Arrays, Settings, chunk_rows, chunked, elementwise
 from .exponential import constant, exp
 from .exponential import sigmoid as _sigmoid
-from .jit import Array, formula_jit, inline_jit
+from .jit import Array, body_jit, formula_jit
 
 # ----------------------------------------------------------------------------
 # Softmax and cross-entropy in one. A row's target is q[k] = off, and on + off at its label.
@@ -26,7 +26,7 @@ def _weights(weights: Array | None, logits: Array) -> Array:
     return np.ones(logits.shape[1], logits.dtype) if weights is None else weights
 
 
-@inline_jit
+@body_jit
 def _cross_entropy_rows(arrays: Arrays, target: Settings, start: int, stop: int) -> None:
     losses, probs, logits, labels, weights = arrays
     on, off = target
@@ -42,7 +42,7 @@ def _cross_entropy_rows(arrays: Arrays, target: Settings, start: int, stop: int)
         losses[m] = loss
 
 
-@inline_jit
+@body_jit
 def _cross_entropy_dx_rows(arrays: Arrays, target: Settings, start: int, stop: int) -> None:
     dlogits, dlosses, probs, labels, weights = arrays
     on, off = target

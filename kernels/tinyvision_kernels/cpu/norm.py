@@ -1,67 +1,19 @@
-"""Normalisation: two passes over the data each way, one for the sums and one for the result."""
+"""Normalisation: two passes over the data each way, one for the sums and one for the result.
 
-import math
+Batch norm and group norm share their compiled passes (columns.py); what there is to do for each
+channel in between is NumPy's, in float64.
+"""
 
 import numpy as np
-from numba import prange
 
-from .chunks import Arrays, Settings, chunk_length, chunk_rows, chunked
-from .columns import (
-    add_gradients,
-    add_moments,
-    add_up,
-    gradient_rows,
-    repeat,
-    row_length,
-    scale_rows,
-)
+from .chunks import Arrays, Settings, chunk_rows, chunked
+from .columns import Columns
 from .exponential import constant
-from .jit import Array, inline_jit, kernel_jit
+from .jit import Array, body_jit
 
 # ----------------------------------------------------------------------------
-# Batch norm. Inside the kernels x, y and their gradients are flat; W is the length of their rows as
-# columns.py explains it, and each chunk holds whole rows.
+# Batch norm
 # ----------------------------------------------------------------------------
-
-
-@kernel_jit
-def _batch_norm(
-    y: Array,
-    mean: Array,
-    inv_std: Array,
-    running_mean: Array,
-    running_var: Array,
-    x: Array,
-    gamma: Array,
-    beta: Array,
-    eps: float,
-    momentum: float,
-    W: int,
-    length: int,
-) -> None:
-    C = gamma.size
-    cells = x.size // C
-    chunks = (x.size + length - 1) // length
-    sums = np.zeros((chunks, 2, W))
-    shift = repeat(x[:C], W)
-    for chunk in prange(chunks):
-        add_moments(sums[chunk], x[chunk * length : (chunk + 1) * length], shift)
-    total = add_up(sums, C)
-    scale = np.empty_like(gamma)
-    for c in range(C):
-        offset = total[0, c] / cells
-        batch_mean = shift[c] + offset
-        batch_var = max(total[1, c] / cells - offset * offset, 0.0)
-        mean[c] = batch_mean
-        inv_std[c] = 1 / math.sqrt(batch_var + eps)
-        scale[c] = gamma[c] * inv_std[c]
-        unbiased = batch_var * cells / max(cells - 1, 1)
-        running_mean[c] += momentum * (batch_mean - running_mean[c])
-        running_var[c] += momentum * (unbiased - running_var[c])
-    means, scales, betas = repeat(mean, W), repeat(scale, W), repeat(beta, W)
-    for chunk in prange(chunks):
-        start, stop = chunk * length, (chunk + 1) * length
-        scale_rows(y[start:stop], x[start:stop], means, scales, betas)
 
 
 def batch_norm(
@@ -77,47 +29,24 @@ def batch_norm(
     momentum: float,
 ) -> None:
     """Write y and the batch's statistics, update the running ones."""
-    statistics = (mean, inv_std, running_mean, running_var)
-    W = row_length(x.shape[-1])
-    flat_y, flat_x, length = y.reshape(-1), x.reshape(-1), chunk_length(x.size, W)
-    _batch_norm(flat_y, *statistics, flat_x, gamma, beta, float(eps), float(momentum), W, length)
+    columns, cells = Columns(x), x.size // x.shape[-1]
+    shift = columns.x[: x.shape[-1]]
+    offset, square = columns.moments(shift[None]).sum(axis=0) / cells  # over chunks, in their order
+    var = np.maximum(square - offset * offset, 0.0)  # rounding may leave a tiny negative
+    mean[:] = shift + offset
+    inv_std[:] = 1 / np.sqrt(var + eps)
+    running_mean += momentum * (mean - running_mean)
+    unbiased = var * (cells / max(cells - 1, 1))  # a single cell has no variance to correct
+    running_var[:] = running_var + momentum * (unbiased - running_var)
+    columns.scale(y, mean[None], (gamma * inv_std)[None], beta[None])
 
 
-@kernel_jit
-def _batch_norm_grad(
-    dx: Array,
-    dgamma: Array,
-    dbeta: Array,
-    dy: Array,
-    x: Array,
-    gamma: Array,
-    mean: Array,
-    inv_std: Array,
-    through_statistics: bool,
-    W: int,
-    length: int,
+def batch_norm_infer(
+    y: Array, x: Array, gamma: Array, beta: Array, mean: Array, var: Array, eps: float
 ) -> None:
-    C = gamma.size
-    cells = x.size // C
-    chunks = (x.size + length - 1) // length
-    sums = np.zeros((chunks, 2, W))
-    means = repeat(mean, W)
-    for chunk in prange(chunks):
-        start, stop = chunk * length, (chunk + 1) * length
-        add_gradients(sums[chunk], dy[start:stop], x[start:stop], means)
-    total = add_up(sums, C)
-    scale, level, slope = np.empty_like(gamma), np.zeros_like(gamma), np.zeros_like(gamma)
-    for c in range(C):
-        dbeta[c] = total[0, c]
-        dgamma[c] = total[1, c] * inv_std[c]
-        scale[c] = gamma[c] * inv_std[c]
-        if through_statistics:
-            level[c] = scale[c] * total[0, c] / cells
-            slope[c] = scale[c] * inv_std[c] * inv_std[c] * total[1, c] / cells
-    scales, levels, slopes = repeat(scale, W), repeat(level, W), repeat(slope, W)
-    for chunk in prange(chunks):
-        start, stop = chunk * length, (chunk + 1) * length
-        gradient_rows(dx[start:stop], dy[start:stop], x[start:stop], means, scales, levels, slopes)
+    """Normalise with given statistics."""
+    scale = gamma / np.sqrt(var + eps)
+    Columns(x).scale(y, mean[None], scale[None], beta[None])
 
 
 def batch_norm_grad(
@@ -130,31 +59,8 @@ def batch_norm_grad(
     mean: Array,
     inv_std: Array,
 ) -> None:
-    """dx = gamma * inv_std * (dy - mean(dy) - (x - mean) * inv_std^2 * mean(dy * (x - mean)))."""
-    W = row_length(x.shape[-1])
-    flat = dy.reshape(-1), x.reshape(-1)
-    length = chunk_length(x.size, W)
-    _batch_norm_grad(dx.reshape(-1), dgamma, dbeta, *flat, gamma, mean, inv_std, True, W, length)
-
-
-@inline_jit
-def _infer(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    y, x, mean, scale, beta = arrays
-    scale_rows(y[start:stop], x[start:stop], mean, scale, beta)
-
-
-_batch_norm_infer = chunked(_infer)
-
-
-def batch_norm_infer(
-    y: Array, x: Array, gamma: Array, beta: Array, mean: Array, var: Array, eps: float
-) -> None:
-    """Normalise with given statistics."""
-    C = x.shape[-1]
-    W = row_length(C)
-    scale = gamma / np.sqrt(var + var.dtype.type(eps))
-    rows = (np.tile(vector, W // C) for vector in (mean, scale, beta))
-    _batch_norm_infer((y.reshape(-1), x.reshape(-1), *rows), (), x.size, chunk_length(x.size, W))
+    """dx = gamma * inv_std * (dy - mean(dy) - xhat * mean(dy * xhat))."""
+    _batch_norm_grad(dx, dgamma, dbeta, dy, x, gamma, mean, inv_std, x.shape[-1] / x.size)
 
 
 def batch_norm_infer_grad(
@@ -168,12 +74,89 @@ def batch_norm_infer_grad(
     var: Array,
     eps: float,
 ) -> None:
-    """dx = dy * gamma * inv_std: the same sums, nothing flows back through the statistics."""
-    W = row_length(x.shape[-1])
-    flat = dy.reshape(-1), x.reshape(-1)
-    length = chunk_length(x.size, W)
-    inv_std = 1 / np.sqrt(var + var.dtype.type(eps))
-    _batch_norm_grad(dx.reshape(-1), dgamma, dbeta, *flat, gamma, mean, inv_std, False, W, length)
+    """dx = gamma * inv_std * dy: nothing flows back through constant statistics."""
+    _batch_norm_grad(dx, dgamma, dbeta, dy, x, gamma, mean, 1 / np.sqrt(var + eps), 0.0)
+
+
+def _batch_norm_grad(
+    dx: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dy: Array,
+    x: Array,
+    gamma: Array,
+    mean: Array,
+    inv_std: Array,
+    weight: float,
+) -> None:
+    """``weight`` is that of one cell in the statistics: 1 / M, or 0 if they are constants."""
+    columns = Columns(x)
+    sum_dy, sum_dy_deviation = columns.gradient_sums(dy, mean[None]).sum(axis=0)
+    dbeta[:] = sum_dy
+    dgamma[:] = sum_dy_deviation * inv_std
+    scale = gamma * inv_std
+    level = scale * (weight * sum_dy)
+    slope = scale * (weight * sum_dy_deviation) * inv_std**2
+    columns.gradient(dx, dy, mean[None], scale[None], level[None], slope[None])
+
+
+# ----------------------------------------------------------------------------
+# Group norm: the same with statistics (N, G), one for each image and group of C/G channels
+# ----------------------------------------------------------------------------
+
+
+def _group_sums(sums: Array, groups: int) -> tuple[Array, Array]:
+    # (N, 2, C) -> (N, 2, G, C/G) -> two of (N, G)
+    totals = sums.reshape(len(sums), 2, groups, -1).sum(axis=3)
+    return totals[:, 0], totals[:, 1]
+
+
+def group_norm(
+    y: Array,
+    mean: Array,
+    inv_std: Array,
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    groups: int,
+    eps: float,
+) -> None:
+    """Normalise each image and group of channels of x (N, H, W, C)."""
+    N, H, W, C = x.shape
+    width = C // groups
+    columns, cells = Columns(x, parts=N), H * W * width
+    shift = x[:, 0, 0, ::width]  # (N, G): the first value of each group
+    sums = columns.moments(np.repeat(shift, width, axis=1))
+    offset, square = (total / cells for total in _group_sums(sums, groups))
+    mean[:] = shift + offset
+    inv_std[:] = 1 / np.sqrt(np.maximum(square - offset * offset, 0.0) + eps)
+    scale = gamma * np.repeat(inv_std, width, axis=1)  # (N, C)
+    columns.scale(y, np.repeat(mean, width, axis=1), scale, beta[None])
+
+
+def group_norm_grad(
+    dx: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dy: Array,
+    x: Array,
+    gamma: Array,
+    mean: Array,
+    inv_std: Array,
+    groups: int,
+) -> None:
+    """With g = dy * gamma: dx = inv_std * (g - mean(g) - xhat * mean(g * xhat))."""
+    N, H, W, C = x.shape
+    width = C // groups
+    columns, cells = Columns(x, parts=N), H * W * width
+    means, inverses = np.repeat(mean, width, axis=1), np.repeat(inv_std, width, axis=1)  # (N, C)
+    sums = columns.gradient_sums(dy, means)  # (N, 2, C): of dy and dy * (x - mean)
+    dbeta[:] = sums[:, 0].sum(axis=0)
+    dgamma[:] = (sums[:, 1] * inverses).sum(axis=0)
+    sum_g, sum_g_deviation = _group_sums(sums * gamma, groups)
+    level = np.repeat(inv_std * sum_g / cells, width, axis=1)
+    slope = np.repeat(inv_std**3 * sum_g_deviation / cells, width, axis=1)
+    columns.gradient(dx, dy, means, gamma * inverses, level, slope)
 
 
 # ----------------------------------------------------------------------------
@@ -181,7 +164,7 @@ def batch_norm_infer_grad(
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
+@body_jit
 def _layer_norm_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     _, mean, inv_std, _, gamma, beta = arrays
     (eps,) = settings
@@ -213,41 +196,30 @@ def layer_norm(
     _layer_norm(arrays, (x.dtype.type(eps),), len(x), chunk_rows(*x.shape))
 
 
-@inline_jit
-def _layer_norm_grad_rows(arrays: Arrays, sums: Array, first: int, last: int) -> None:
-    _, _, _, gamma, mean, inv_std = arrays
-    dgamma, dbeta = sums
-    for m in range(first, last):
+@body_jit
+def _layer_norm_grad_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+    gamma, mean, inv_std = arrays[3:6]
+    sums = arrays[6][start // settings[0]]  # (2, D) float64, as in columns.py
+    dgamma, dbeta = sums[0], sums[1]
+    for m in range(start, stop):
         dx, dy, x = arrays[0][m], arrays[1][m], arrays[2][m]
         center, scale = mean[m], inv_std[m]
+        D = constant(x.size, center)
         sum_g = constant(0, center)
         sum_g_xhat = constant(0, center)
         for d in range(x.size):
-            xhat = (x[d] - center) * scale
             g = dy[d] * gamma[d]
             sum_g += g
-            sum_g_xhat += g * xhat
-            dgamma[d] += dy[d] * xhat
-            dbeta[d] += dy[d]
-        D = constant(x.size, center)
-        sum_g /= D
-        sum_g_xhat /= D
-        for d in range(x.size):
+            sum_g_xhat += g * (x[d] - center) * scale
+        for d in range(x.size):  # three loops: with more arrays in one, LLVM does not vectorise
             xhat = (x[d] - center) * scale
-            dx[d] = scale * (dy[d] * gamma[d] - sum_g - xhat * sum_g_xhat)
+            dx[d] = scale * (dy[d] * gamma[d] - sum_g / D - xhat * (sum_g_xhat / D))
+        for d in range(x.size):
+            dgamma[d] += np.float64(dy[d] * (x[d] - center) * scale)
+            dbeta[d] += np.float64(dy[d])
 
 
-@kernel_jit
-def _layer_norm_grad(arrays: Arrays, dgamma: Array, dbeta: Array, rows: int) -> None:
-    M, D = arrays[2].shape
-    chunks = (M + rows - 1) // rows
-    sums = np.zeros((chunks, 2, D))  # float64, as in columns.py
-    for chunk in prange(chunks):
-        _layer_norm_grad_rows(arrays, sums[chunk], chunk * rows, min(M, (chunk + 1) * rows))
-    total = add_up(sums, D)
-    for d in range(D):
-        dgamma[d] = total[0, d]
-        dbeta[d] = total[1, d]
+_layer_norm_grad = chunked(_layer_norm_grad_rows)
 
 
 def layer_norm_grad(
@@ -261,5 +233,8 @@ def layer_norm_grad(
     inv_std: Array,
 ) -> None:
     """With g = dy * gamma: dx = inv_std * (g - mean(g) - xhat * mean(g * xhat))."""
-    arrays = (dx, dy, x, gamma, mean, inv_std)
-    _layer_norm_grad(arrays, dgamma, dbeta, chunk_rows(*x.shape))
+    M, D = x.shape
+    rows = chunk_rows(M, D)
+    sums = np.zeros((-(-M // rows), 2, D))
+    _layer_norm_grad((dx, dy, x, gamma, mean, inv_std, sums), (rows,), M, rows)
+    dgamma[:], dbeta[:] = sums.sum(axis=0)  # in the order of the chunks

@@ -1,38 +1,41 @@
 """Pooling and upsampling: the innermost loop runs over the channels, which lie side by side.
 
-Work is cut by rows of the array that is written. The backward kernels look, from each row of dx,
-for the windows that cover it, rather than from each window for its cells: so no two threads write
-to one place, and overlapping windows add up in one order.
+Forward kernels are cut by rows of the output, backward ones by images: there, windows may overlap,
+and no two threads must add to one place.
 """
 
 from typing import Any
 
+import numpy as np
+
 from ..contract import Pads, Pair
 from .chunks import Arrays, Settings, chunk_rows, chunked
 from .exponential import constant
-from .jit import Array, formula_jit, inline_jit
+from .jit import Array, body_jit, formula_jit, inline_jit
 
 # ----------------------------------------------------------------------------
-# Windows along one axis
+# Windows. A geometry is (H, W, C, OH, OW, KH, KW, sh, sw, top, left); the arrays are flat.
 # ----------------------------------------------------------------------------
+
+
+def _geometry(x: Array, y: Array, window: Pair, stride: Pair, pad: Pads) -> Settings:
+    numbers = (*x.shape[1:], *y.shape[1:3], *window, *stride, pad[0], pad[2])
+    return tuple(map(int, numbers))
 
 
 @formula_jit
 def _cells(position: int, size: int, window: int, stride: int, before: int) -> tuple[int, int]:
-    """Window cells first .. last-1 that lie on the image, not on its padding."""
+    """Window cells first .. last-1 along one axis that lie on the image, not on its padding."""
     start = position * stride - before
     return max(0, -start), min(window, size - start)
 
 
-@formula_jit
-def _covering(p: int, count: int, window: int, stride: int, before: int) -> tuple[int, int]:
-    """Windows first .. last-1, of ``count``, that cover pixel p."""
-    reach = p + before - window + 1  # the first start that still reaches p
-    return max(0, (reach + stride - 1) // stride), min(count, (p + before) // stride + 1)
-
-
-def _geometry(window: Pair, stride: Pair, pad: Pads) -> tuple[int, ...]:
-    return (*map(int, window), *map(int, stride), int(pad[0]), int(pad[2]))
+@inline_jit
+def _fill(values: Array, start: int, stop: int) -> None:
+    """Set values[start:stop] to zero."""
+    zero = constant(0, values[0])
+    for i in range(np.uintp(start), np.uintp(stop)):
+        values[i] = zero
 
 
 # ----------------------------------------------------------------------------
@@ -46,29 +49,30 @@ def _wins(cell: Any, best: Any) -> bool:
     return not (cell <= best) and best == best
 
 
-@inline_jit
+@body_jit
 def _max_pool_rows(arrays: Arrays, geometry: Settings, start: int, stop: int) -> None:
-    y, argmax, x = arrays  # y and argmax (N * OH, OW, C), x (N, H, W, C)
-    KH, KW, sh, sw, top, left = geometry
-    _, H, W, C = x.shape
-    OH, OW = y.shape[0] // x.shape[0], y.shape[1]
-    for row in range(start, stop):
+    y, argmax, x = arrays
+    H, W, C, OH, OW, KH, KW, sh, sw, top, left = geometry
+    for row in range(start, stop):  # of N * OH
         n, i = row // OH, row % OH
         r0, r1 = _cells(i, H, KH, sh, top)
         for j in range(OW):
             s0, s1 = _cells(j, W, KW, sw, left)
-            best, winner = y[row, j], argmax[row, j]  # (C,)
-            first = x[n, i * sh - top + r0, j * sw - left + s0]
-            for c in range(C):
-                best[c] = first[c]
-                winner[c] = r0 * KW + s0
+            out = np.uintp((row * OW + j) * C)
+            corner = ((n * H + i * sh - top) * W + j * sw - left) * C
+            at = np.uintp(corner + (r0 * W + s0) * C)
+            index = np.uint8(r0 * KW + s0)
+            for c in range(np.uintp(C)):
+                y[out + c] = x[at + c]
+                argmax[out + c] = index
             for r in range(r0, r1):
                 for s in range(s0, s1):
-                    cell = x[n, i * sh - top + r, j * sw - left + s]
-                    for c in range(C):
-                        wins = _wins(cell[c], best[c])
-                        best[c] = cell[c] if wins else best[c]
-                        winner[c] = r * KW + s if wins else winner[c]
+                    at = np.uintp(corner + (r * W + s) * C)
+                    index = np.uint8(r * KW + s)
+                    for c in range(np.uintp(C)):
+                        wins = _wins(x[at + c], y[out + c])
+                        y[out + c] = x[at + c] if wins else y[out + c]
+                        argmax[out + c] = index if wins else argmax[out + c]
 
 
 _max_pool2d = chunked(_max_pool_rows)
@@ -77,49 +81,37 @@ _max_pool2d = chunked(_max_pool_rows)
 def max_pool2d(y: Array, argmax: Array, x: Array, window: Pair, stride: Pair, pad: Pads) -> None:
     """Keep the largest cell of each window, and which it was."""
     N, OH, OW, C = y.shape
-    arrays = y.reshape(N * OH, OW, C), argmax.reshape(N * OH, OW, C), x
     rows = chunk_rows(N * OH, OW * C * window[0] * window[1])
-    _max_pool2d(arrays, _geometry(window, stride, pad), N * OH, rows)
+    arrays = y.reshape(-1), argmax.reshape(-1), x.reshape(-1)
+    _max_pool2d(arrays, _geometry(x, y, window, stride, pad), N * OH, rows)
 
 
-@inline_jit
-def _max_pool_dx_rows(arrays: Arrays, geometry: Settings, start: int, stop: int) -> None:
-    dx, dy, argmax = arrays  # dx (N * H, W, C), dy and argmax (N, OH, OW, C)
-    KH, KW, sh, sw, top, left = geometry
-    N, OH, OW, C = dy.shape
-    H, W = dx.shape[0] // N, dx.shape[1]
-    zero = constant(0, dx[0, 0, 0])
-    for row in range(start, stop):
-        n, p = row // H, row % H
-        i0, i1 = _covering(p, OH, KH, sh, top)
-        for q in range(W):
-            j0, j1 = _covering(q, OW, KW, sw, left)
-            pixel = dx[row, q]  # (C,)
-            if i1 - i0 != 1 or j1 - j0 != 1:
-                for c in range(C):
-                    pixel[c] = zero
-            for i in range(i0, i1):
-                for j in range(j0, j1):
-                    slope, winner = dy[n, i, j], argmax[n, i, j]
-                    index = (p + top - i * sh) * KW + q + left - j * sw
-                    if i1 - i0 != 1 or j1 - j0 != 1:
-                        for c in range(C):
-                            pixel[c] += slope[c] if winner[c] == index else zero
-                    else:  # windows apart, the common case: no sum, so nothing to set to zero
-                        for c in range(C):
-                            pixel[c] = slope[c] if winner[c] == index else zero
+@body_jit
+def _max_pool_dx_images(arrays: Arrays, geometry: Settings, start: int, stop: int) -> None:
+    dx, dy, argmax, cells = arrays  # cells (KH * KW,): how far each lies from the window's corner
+    H, W, C, OH, OW, _, _, sh, sw, top, left = geometry
+    for n in range(start, stop):
+        _fill(dx, n * H * W * C, (n + 1) * H * W * C)
+        for i in range(OH):
+            for j in range(OW):
+                out = np.uintp(((n * OH + i) * OW + j) * C)
+                corner = ((n * H + i * sh - top) * W + j * sw - left) * C
+                for c in range(np.uintp(C)):
+                    dx[np.uintp(corner + cells[argmax[out + c]]) + c] += dy[out + c]
 
 
-_max_pool2d_dx = chunked(_max_pool_dx_rows)
+_max_pool2d_dx = chunked(_max_pool_dx_images)
 
 
 def max_pool2d_dx(
     dx: Array, dy: Array, argmax: Array, size: Pair, window: Pair, stride: Pair, pad: Pads
 ) -> None:
     """Send each gradient to the cell that won."""
-    N, H, W, C = dx.shape
-    arrays = dx.reshape(N * H, W, C), dy, argmax
-    _max_pool2d_dx(arrays, _geometry(window, stride, pad), N * H, chunk_rows(N * H, W * C))
+    N, _, W, C = dx.shape
+    cells = np.array([(r * W + s) * C for r in range(window[0]) for s in range(window[1])])
+    arrays = dx.reshape(-1), dy.reshape(-1), argmax.reshape(-1), cells
+    images = chunk_rows(N, dx.size // N)
+    _max_pool2d_dx(arrays, _geometry(dx, dy, window, stride, pad), N, images)
 
 
 # ----------------------------------------------------------------------------
@@ -127,29 +119,26 @@ def max_pool2d_dx(
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
+@body_jit
 def _avg_pool_rows(arrays: Arrays, geometry: Settings, start: int, stop: int) -> None:
-    y, x = arrays  # y (N * OH, OW, C), x (N, H, W, C)
-    KH, KW, sh, sw, top, left = geometry
-    N, H, W, C = x.shape
-    OH, OW = y.shape[0] // N, y.shape[1]
-    zero = constant(0, x[0, 0, 0, 0])
-    for row in range(start, stop):
+    y, x = arrays
+    H, W, C, OH, OW, KH, KW, sh, sw, top, left = geometry
+    _fill(y, start * OW * C, stop * OW * C)
+    for row in range(start, stop):  # of N * OH
         n, i = row // OH, row % OH
         r0, r1 = _cells(i, H, KH, sh, top)
         for j in range(OW):
             s0, s1 = _cells(j, W, KW, sw, left)
-            mean = y[row, j]  # (C,)
-            for c in range(C):
-                mean[c] = zero
+            out = np.uintp((row * OW + j) * C)
+            corner = ((n * H + i * sh - top) * W + j * sw - left) * C
             for r in range(r0, r1):
                 for s in range(s0, s1):
-                    cell = x[n, i * sh - top + r, j * sw - left + s]
-                    for c in range(C):
-                        mean[c] += cell[c]
-            count = constant((r1 - r0) * (s1 - s0), zero)
-            for c in range(C):
-                mean[c] /= count
+                    at = np.uintp(corner + (r * W + s) * C)
+                    for c in range(np.uintp(C)):
+                        y[out + c] += x[at + c]
+            count = constant((r1 - r0) * (s1 - s0), y[0])
+            for c in range(np.uintp(C)):
+                y[out + c] /= count
 
 
 _avg_pool2d = chunked(_avg_pool_rows)
@@ -159,42 +148,40 @@ def avg_pool2d(y: Array, x: Array, window: Pair, stride: Pair, pad: Pads) -> Non
     """Take the mean of the real cells of each window."""
     N, OH, OW, C = y.shape
     rows = chunk_rows(N * OH, OW * C * window[0] * window[1])
-    _avg_pool2d((y.reshape(N * OH, OW, C), x), _geometry(window, stride, pad), N * OH, rows)
+    arrays = y.reshape(-1), x.reshape(-1)
+    _avg_pool2d(arrays, _geometry(x, y, window, stride, pad), N * OH, rows)
 
 
-@inline_jit
-def _avg_pool_dx_rows(arrays: Arrays, geometry: Settings, start: int, stop: int) -> None:
-    dx, dy = arrays  # dx (N * H, W, C), dy (N, OH, OW, C)
-    KH, KW, sh, sw, top, left = geometry
-    N, OH, OW, C = dy.shape
-    H, W = dx.shape[0] // N, dx.shape[1]
-    zero, one = constant(0, dx[0, 0, 0]), constant(1, dx[0, 0, 0])
-    for row in range(start, stop):
-        n, p = row // H, row % H
-        i0, i1 = _covering(p, OH, KH, sh, top)
-        for q in range(W):
-            j0, j1 = _covering(q, OW, KW, sw, left)
-            pixel = dx[row, q]  # (C,)
-            for c in range(C):
-                pixel[c] = zero
-            for i in range(i0, i1):
-                r0, r1 = _cells(i, H, KH, sh, top)
-                for j in range(j0, j1):
-                    s0, s1 = _cells(j, W, KW, sw, left)
-                    slope = dy[n, i, j]
-                    share = one / constant((r1 - r0) * (s1 - s0), zero)
-                    for c in range(C):
-                        pixel[c] += slope[c] * share
+@body_jit
+def _avg_pool_dx_images(arrays: Arrays, geometry: Settings, start: int, stop: int) -> None:
+    dx, dy = arrays
+    H, W, C, OH, OW, KH, KW, sh, sw, top, left = geometry
+    one = constant(1, dx[0])
+    for n in range(start, stop):
+        _fill(dx, n * H * W * C, (n + 1) * H * W * C)
+        for i in range(OH):
+            r0, r1 = _cells(i, H, KH, sh, top)
+            for j in range(OW):
+                s0, s1 = _cells(j, W, KW, sw, left)
+                out = np.uintp(((n * OH + i) * OW + j) * C)
+                corner = ((n * H + i * sh - top) * W + j * sw - left) * C
+                share = one / constant((r1 - r0) * (s1 - s0), one)
+                for r in range(r0, r1):
+                    for s in range(s0, s1):
+                        at = np.uintp(corner + (r * W + s) * C)
+                        for c in range(np.uintp(C)):
+                            dx[at + c] += dy[out + c] * share
 
 
-_avg_pool2d_dx = chunked(_avg_pool_dx_rows)
+_avg_pool2d_dx = chunked(_avg_pool_dx_images)
 
 
 def avg_pool2d_dx(dx: Array, dy: Array, size: Pair, window: Pair, stride: Pair, pad: Pads) -> None:
     """Share each gradient among the real cells of its window."""
-    N, H, W, C = dx.shape
-    arrays = dx.reshape(N * H, W, C), dy
-    _avg_pool2d_dx(arrays, _geometry(window, stride, pad), N * H, chunk_rows(N * H, W * C))
+    N = len(dx)
+    images = chunk_rows(N, dx.size // N)
+    geometry = _geometry(dx, dy, window, stride, pad)
+    _avg_pool2d_dx((dx.reshape(-1), dy.reshape(-1)), geometry, N, images)
 
 
 # ----------------------------------------------------------------------------
@@ -202,7 +189,7 @@ def avg_pool2d_dx(dx: Array, dy: Array, size: Pair, window: Pair, stride: Pair, 
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
+@body_jit
 def _global_avg_images(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     y, x = arrays  # y (N, C), x (N, H*W, C)
     zero = constant(0, y[0, 0])
@@ -219,7 +206,7 @@ def _global_avg_images(arrays: Arrays, settings: Settings, start: int, stop: int
             mean[c] /= cells
 
 
-@inline_jit
+@body_jit
 def _global_avg_dx_images(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     dx, dy = arrays  # dx (N, H*W, C), dy (N, C)
     cells = constant(dx.shape[1], dy[0, 0])
@@ -252,7 +239,7 @@ def global_avg_pool2d_dx(dx: Array, dy: Array, size: Pair) -> None:
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
+@body_jit
 def _upsample_rows(arrays: Arrays, factor: Settings, start: int, stop: int) -> None:
     y, x = arrays  # y (N*H*fh, W*fw, C), x (N*H, W, C)
     fh, fw = factor
@@ -263,7 +250,7 @@ def _upsample_rows(arrays: Arrays, factor: Settings, start: int, stop: int) -> N
                 target[c] = source[c]
 
 
-@inline_jit
+@body_jit
 def _upsample_dx_rows(arrays: Arrays, factor: Settings, start: int, stop: int) -> None:
     dx, dy = arrays  # dx (N*H, W, C), dy (N*H*fh, W*fw, C)
     fh, fw = factor

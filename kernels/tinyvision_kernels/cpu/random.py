@@ -8,7 +8,7 @@ import numpy as np
 from ..contract.random import KEY_STEPS, MULTIPLIERS, WORD
 from .chunks import Arrays, Settings, chunk_length, chunked
 from .exponential import constant
-from .jit import Array, formula_jit, inline_jit
+from .jit import Array, body_jit, formula_jit
 
 # Every number is a uint64, since that is what the product of two 32-bit words needs, and since
 # Numba makes a float64 of a uint64 and a plain integer.
@@ -35,7 +35,7 @@ def _stream(seed: int, purpose: int, step: int) -> Settings:
     return tuple(np.uint64(word) for word in words)
 
 
-@inline_jit
+@body_jit
 def _bits(arrays: Arrays, stream: Settings, start: int, stop: int) -> None:
     bits = arrays[0][start:stop]  # chunks start at a multiple of four
     whole = bits.size // 4
@@ -65,7 +65,7 @@ def _drop(x: Any, word: Any, threshold: Any, keep: Any) -> Any:
     return x / keep if word >= threshold else constant(0, x)
 
 
-@inline_jit
+@body_jit
 def _dropout_part(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     stream, threshold, keep = settings[:4], settings[4], settings[5]
     y, x = arrays[0][start:stop], arrays[1][start:stop]  # chunks start at a multiple of four

@@ -3,21 +3,20 @@
 import math
 
 import numpy as np
-from numba import prange
 
 from .chunks import Arrays, Settings, chunk_length, chunked
-from .jit import Array, inline_jit, kernel_jit
+from .jit import Array, body_jit
 
 # ----------------------------------------------------------------------------
 # Stochastic gradient descent
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
+@body_jit
 def _sgd(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    w, velocity, g = arrays[0][start:stop], arrays[1][start:stop], arrays[2][start:stop]
+    w, velocity, g = arrays
     momentum, weight_decay, scale, along_slope, along_velocity = settings
-    for i in range(w.size):
+    for i in range(np.uintp(start), np.uintp(stop)):
         slope = scale * g[i] + weight_decay * w[i]
         v = momentum * velocity[i] + slope
         velocity[i] = v
@@ -48,12 +47,11 @@ def sgd_step(
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
+@body_jit
 def _adam(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    w, m = arrays[0][start:stop], arrays[1][start:stop]
-    v, g = arrays[2][start:stop], arrays[3][start:stop]
+    w, m, v, g = arrays
     lr, beta1, rest1, beta2, rest2, root_correction, eps, decay, shrink, scale = settings
-    for i in range(w.size):
+    for i in range(np.uintp(start), np.uintp(stop)):
         slope = scale * g[i] + decay * w[i]
         m[i] = beta1 * m[i] + rest1 * slope
         v[i] = beta2 * v[i] + rest2 * slope * slope
@@ -100,12 +98,11 @@ def adam_step(
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
+@body_jit
 def _rmsprop(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    w, square = arrays[0][start:stop], arrays[1][start:stop]
-    velocity, g = arrays[2][start:stop], arrays[3][start:stop]
+    w, square, velocity, g = arrays
     lr, alpha, rest, eps, momentum, weight_decay, scale = settings
-    for i in range(w.size):
+    for i in range(np.uintp(start), np.uintp(stop)):
         slope = scale * g[i] + weight_decay * w[i]
         square[i] = alpha * square[i] + rest * slope * slope
         velocity[i] = momentum * velocity[i] + slope / (np.sqrt(square[i]) + eps)
@@ -137,25 +134,21 @@ def rmsprop_step(
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
-def _sum_of_squares_of(g: Array) -> float:
+@body_jit
+def _squares(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+    sums, g = arrays
     total = 0.0
-    for i in range(g.size):
+    for i in range(np.uintp(start), np.uintp(stop)):
         total += np.float64(g[i]) * np.float64(g[i])
-    return total
+    sums[start // settings[0]] = total
 
 
-@kernel_jit
-def _sum_of_squares(total: Array, g: Array, length: int) -> None:
-    chunks = (g.size + length - 1) // length
-    sums = np.empty(chunks)
-    for chunk in prange(chunks):
-        sums[chunk] = _sum_of_squares_of(g[chunk * length : (chunk + 1) * length])
-    total[0] = 0.0
-    for chunk in range(chunks):  # in this order, whichever thread was first
-        total[0] += sums[chunk]
+_sum_of_squares = chunked(_squares)
 
 
 def sum_of_squares(total: Array, g: Array) -> None:
     """Write the sum of g^2, in float64."""
-    _sum_of_squares(total, g.reshape(-1), chunk_length(g.size))
+    length = chunk_length(g.size)
+    sums = np.zeros(max(1, -(-g.size // length)))
+    _sum_of_squares((sums, g.reshape(-1)), (length,), g.size, length)
+    total[0] = sums.sum()
