@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").glob("**/*.md"), *ROOT.glob("*/README.md")})
@@ -47,6 +48,16 @@ def test_python_snippets_run_in_order(page: Path, tmp_path: Path) -> None:
     script = tmp_path / "snippets.py"
     script.write_text(program)
     _run(sys.executable, str(script), cwd=tmp_path)
+
+
+def test_the_readme_s_commands_run_in_order(tmp_path: Path) -> None:
+    # those of the install line are run by .ci/run, and piece by piece in test_packaging.py
+    Image.effect_noise((40, 30), 50).convert("RGB").save(tmp_path / "photo.jpg")
+    (block,) = [b for b in blocks(ROOT / "README.md", "bash") if b.startswith("tinyvision ")]
+    for line in block.strip().split("\n"):
+        program, *arguments = shlex.split(line)
+        assert program == "tinyvision"
+        assert _run(sys.executable, "-m", "tinyvision", *arguments, cwd=tmp_path), line
 
 
 def test_the_readme_shows_how_to_use_the_package() -> None:
