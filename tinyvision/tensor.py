@@ -109,7 +109,9 @@ class Tensor:
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
-        values = np.array2string(self.numpy(), precision=4, threshold=20, edgeitems=2, prefix="  ")
+        values = np.array2string(
+            self.numpy(), precision=4, threshold=20, edgeitems=2, prefix="  ", separator=", "
+        )
         grad = ", requires_grad" if self.requires_grad else ""
         return f"Tensor{name}({values}, shape={self.shape}, {self.dtype}{grad})"
 
