@@ -1,9 +1,21 @@
 """The generator against its published vectors, the draws against their distributions."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from tinyvision.random import bits, normal, permutation, purpose_of, uniform
+from tinyvision.random import (
+    bits,
+    next_step,
+    normal,
+    permutation,
+    purpose_of,
+    restore,
+    seed,
+    state,
+    uniform,
+)
 from tinyvision_kernels.reference.random import philox_words, random_bits
 
 # Known answers of philox4x32-10 from Random123 1.14 (file kat_vectors): counter, key, words.
@@ -134,3 +146,42 @@ def test_permutations_are_equally_likely():
 
 def test_purpose_is_the_crc32_of_its_name():
     assert purpose_of("123456789") == 0xCBF43926  # the check value of CRC-32/ISO-HDLC
+
+
+# --- the stream -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept_stream():
+    before = state()
+    yield
+    restore(before)
+
+
+@pytest.mark.usefixtures("kept_stream")
+def test_the_stream_counts_from_its_seed_and_goes_on_where_it_was():
+    seed(7)
+    assert [next_step() for _ in range(3)] == [(7, 0), (7, 1), (7, 2)]
+    saved = state()
+    assert next_step() == (7, 3)
+    seed(2**64 - 1)
+    assert next_step() == (2**64 - 1, 0)
+    restore(saved)
+    assert next_step() == (7, 3)
+
+
+@pytest.mark.usefixtures("kept_stream")
+def test_no_two_threads_take_the_same_step():
+    seed(0)
+    with ThreadPoolExecutor(8) as pool:
+        steps = list(pool.map(lambda _: next_step()[1], range(4000)))
+    assert sorted(steps) == list(range(4000))
+
+
+@pytest.mark.usefixtures("kept_stream")
+@pytest.mark.parametrize("wrong", [-1, 2**64])
+def test_a_seed_beyond_64_bits_is_refused(wrong):
+    seed(5)
+    with pytest.raises(ValueError, match=r"a seed must lie in 0 \.\. 2\*\*64 - 1"):
+        seed(wrong)
+    assert state() == (5, 0)
