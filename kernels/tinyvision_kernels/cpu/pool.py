@@ -10,6 +10,7 @@ import numpy as np
 
 from ..contract import Pads, Pair
 from .chunks import Arrays, Settings, chunk_rows, chunked
+from .columns import Columns
 from .exponential import constant
 from .jit import Array, body_jit, formula_jit, inline_jit
 
@@ -49,6 +50,25 @@ def _wins(cell: Any, best: Any) -> bool:
     return not (cell <= best) and best == best
 
 
+@inline_jit
+def _largest_of_four(
+    y: Array, argmax: Array, x: Array, out: int, corner: int, row: int, C: int
+) -> None:
+    """The 2x2 window, by far the commonest: its result is written once, not once a cell."""
+    a, b = np.uintp(corner), np.uintp(corner + C)
+    d, e = np.uintp(corner + row), np.uintp(corner + row + C)
+    for c in range(np.uintp(C)):
+        best, index = x[a + c], np.uint8(0)
+        wins = _wins(x[b + c], best)
+        best, index = x[b + c] if wins else best, np.uint8(1) if wins else index
+        wins = _wins(x[d + c], best)
+        best, index = x[d + c] if wins else best, np.uint8(2) if wins else index
+        wins = _wins(x[e + c], best)
+        best, index = x[e + c] if wins else best, np.uint8(3) if wins else index
+        y[out + c] = best
+        argmax[out + c] = index
+
+
 @body_jit
 def _max_pool_rows(arrays: Arrays, geometry: Settings, start: int, stop: int) -> None:
     y, argmax, x = arrays
@@ -60,6 +80,9 @@ def _max_pool_rows(arrays: Arrays, geometry: Settings, start: int, stop: int) ->
             s0, s1 = _cells(j, W, KW, sw, left)
             out = np.uintp((row * OW + j) * C)
             corner = ((n * H + i * sh - top) * W + j * sw - left) * C
+            if KH == 2 and KW == 2 and r1 - r0 == 2 and s1 - s0 == 2:
+                _largest_of_four(y, argmax, x, out, corner, W * C, C)
+                continue
             at = np.uintp(corner + (r0 * W + s0) * C)
             index = np.uint8(r0 * KW + s0)
             for c in range(np.uintp(C)):
@@ -190,23 +213,6 @@ def avg_pool2d_dx(dx: Array, dy: Array, size: Pair, window: Pair, stride: Pair, 
 
 
 @body_jit
-def _global_avg_images(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    y, x = arrays  # y (N, C), x (N, H*W, C)
-    zero = constant(0, y[0, 0])
-    cells = constant(x.shape[1], zero)
-    for n in range(start, stop):
-        mean = y[n]
-        for c in range(mean.size):
-            mean[c] = zero
-        for p in range(x.shape[1]):
-            pixel = x[n, p]
-            for c in range(mean.size):
-                mean[c] += pixel[c]
-        for c in range(mean.size):
-            mean[c] /= cells
-
-
-@body_jit
 def _global_avg_dx_images(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     dx, dy = arrays  # dx (N, H*W, C), dy (N, C)
     cells = constant(dx.shape[1], dy[0, 0])
@@ -218,14 +224,14 @@ def _global_avg_dx_images(arrays: Arrays, settings: Settings, start: int, stop: 
                 pixel[c] = slope[c] / cells
 
 
-_global_avg_pool2d = chunked(_global_avg_images)
 _global_avg_pool2d_dx = chunked(_global_avg_dx_images)
 
 
 def global_avg_pool2d(y: Array, x: Array) -> None:
-    """Take each channel's mean over the pixels."""
+    """Take each channel's mean over the pixels, with the sums of batch norm's first pass."""
     N, H, W, C = x.shape
-    _global_avg_pool2d((y, x.reshape(N, H * W, C)), (), N, chunk_rows(N, H * W * C))
+    sums = Columns(x, parts=N).moments(np.zeros((1, C)))  # (N, 2, C): of x and x^2
+    y[:] = sums[:, 0] / (H * W)
 
 
 def global_avg_pool2d_dx(dx: Array, dy: Array, size: Pair) -> None:
