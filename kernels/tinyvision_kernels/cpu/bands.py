@@ -54,13 +54,17 @@ class Axis(NamedTuple):
         return (count - 1) * self.step + max(self.offsets, default=0) - self.low + 1
 
 
+@lru_cache(maxsize=1024)
 def forward_axis(windows: int, window: int, stride: int, before: int, dilation: int) -> Axis:
     """Window i covers pixels i * stride + r * dilation - before, and writes output i."""
     taps = tuple(range(window))
     return Axis(windows, stride, taps, tuple(r * dilation - before for r in taps), 0, 1)
 
 
-def backward_axes(size: int, window: int, stride: int, before: int, dilation: int) -> list[Axis]:
+@lru_cache(maxsize=1024)
+def backward_axes(
+    size: int, window: int, stride: int, before: int, dilation: int
+) -> tuple[Axis, ...]:
     """Turn the axis around: for each of ``size`` pixels, which windows have read it?
 
     Pixel p lies under cell r of window i where p = i * stride + r * dilation - before. So for a
@@ -73,7 +77,7 @@ def backward_axes(size: int, window: int, stride: int, before: int, dilation: in
         taps = tuple(r for r in range(window) if (first + before - r * dilation) % stride == 0)
         offsets = tuple((first + before - r * dilation) // stride for r in taps)
         axes.append(Axis(len(range(first, size, stride)), 1, taps, offsets, first, stride))
-    return axes
+    return tuple(axes)
 
 
 class Bands(NamedTuple):
