@@ -5,20 +5,20 @@ of :class:`Splits`. :class:`Preprocess` turns images into the network's input, a
 deals them out.
 """
 
-from tinyvision.data.batches import Batches
-from tinyvision.data.dataset import Dataset, Skipped, Splits
-from tinyvision.data.digits import load_digits
-from tinyvision.data.download import cache_dir, fetch
-from tinyvision.data.folder import load_folder, read_folder
-from tinyvision.data.idx import read_idx
-from tinyvision.data.images import ImageInfo, decode, probe
-from tinyvision.data.preprocess import Preprocess
-from tinyvision.data.sets import load
-from tinyvision.data.shapes import make_shapes
-from tinyvision.data.sheet import contact_sheet
-from tinyvision.data.sources import SOURCES, DataSource
-from tinyvision.data.split import hold_out, split, stratified_split
-from tinyvision.data.survey import Survey, survey
+from .batches import Batches
+from .dataset import Dataset, Skipped, Splits
+from .digits import load_digits
+from .download import cache_dir, fetch
+from .folder import load_folder, read_folder
+from .idx import read_idx
+from .images import ImageInfo, decode, probe
+from .preprocess import Preprocess
+from .sets import load
+from .shapes import make_shapes
+from .sheet import contact_sheet
+from .sources import SOURCES, DataSource
+from .split import hold_out, split, stratified_split
+from .survey import Survey, survey
 
 __all__ = [
     "SOURCES",

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision.data.dataset import Dataset
-from tinyvision.data.preprocess import Preprocess
-from tinyvision.errors import DataError
-from tinyvision.random import permutation
+from ..errors import DataError
+from ..random import permutation
+from .dataset import Dataset
+from .preprocess import Preprocess
 
 
 class Batches:

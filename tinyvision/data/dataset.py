@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyvision.errors import DataError
+from ..errors import DataError
 
 
 # eq=False here and below: == on arrays has no single truth value, so data sets compare by identity.

@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyvision.data.lock import exclusive
-from tinyvision.errors import DownloadError
+from ..errors import DownloadError
+from .lock import exclusive
 
 if TYPE_CHECKING:  # requests is imported when something is downloaded, not before
     import requests

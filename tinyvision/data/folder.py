@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from tinyvision.data.dataset import Dataset, Skipped, Splits
-from tinyvision.data.images import ImageError, check_channels
-from tinyvision.data.layout import Layout, find_images
-from tinyvision.data.resize import Fit, check_fit, check_size, load_image
-from tinyvision.data.split import hold_out, split
-from tinyvision.errors import DataError
+from ..errors import DataError
+from .dataset import Dataset, Skipped, Splits
+from .images import ImageError, check_channels
+from .layout import Layout, find_images
+from .resize import Fit, check_fit, check_size, load_image
+from .split import hold_out, split
 
 Progress = Callable[[int, int], object]  # called with (files done, files in all)
 

@@ -50,7 +50,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from tinyvision.errors import DataError
+from ..errors import DataError
 
 # Formats that carry a signature. Left out: EPS, for which Pillow starts Ghostscript, a program that
 # should not run on a stranger's file; and formats such as TGA that any bytes may happen to match.

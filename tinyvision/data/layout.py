@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyvision.data.dataset import Skipped
-from tinyvision.errors import DataError
+from ..errors import DataError
+from .dataset import Skipped
 
 PARTS = ("train", "val", "test")
 _PART_NAMES = {

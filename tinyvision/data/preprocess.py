@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision.data.dataset import Dataset
-from tinyvision.data.images import check_channels
-from tinyvision.data.resize import Fit, check_fit, check_size, load_image, resize
-from tinyvision.errors import DataError
+from ..errors import DataError
+from .dataset import Dataset
+from .images import check_channels
+from .resize import Fit, check_fit, check_size, load_image, resize
 
 _CHUNK = 1 << 22  # values counted at a time: np.bincount widens each byte to eight
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tinyvision.data.images import decode
-from tinyvision.errors import DataError
+from ..errors import DataError
+from .images import decode
 
 Fit = Literal["crop", "stretch", "pad"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tinyvision.data.dataset import Dataset, Splits
-from tinyvision.data.download import Progress, cache_dir, fetch
-from tinyvision.data.folder import load_folder
-from tinyvision.data.images import check_channels
-from tinyvision.data.resize import Fit, check_fit, check_size, resize
-from tinyvision.data.sources import SOURCES, DataSource, Size
-from tinyvision.data.split import hold_out, split
-from tinyvision.errors import DataError
+from ..errors import DataError
+from .dataset import Dataset, Splits
+from .download import Progress, cache_dir, fetch
+from .folder import load_folder
+from .images import check_channels
+from .resize import Fit, check_fit, check_size, resize
+from .sources import SOURCES, DataSource, Size
+from .split import hold_out, split
 
 FOLDER_SIZE: Size = (64, 64)  # photos differ in size, so one has to be chosen
 

@@ -9,10 +9,10 @@ from math import pi, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision import random
-from tinyvision.data.dataset import Dataset
-from tinyvision.data.outlines import OUTLINES, Floats
-from tinyvision.errors import DataError
+from .. import random
+from ..errors import DataError
+from .dataset import Dataset
+from .outlines import OUTLINES, Floats
 
 CLASSES = tuple(OUTLINES)
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tinyvision.data.dataset import Dataset
-from tinyvision.data.resize import resize
-from tinyvision.errors import DataError
+from ..errors import DataError
+from .dataset import Dataset
+from .resize import resize
 
 MARGIN = 32  # around the page, in pixels
 GAP = 6  # between images

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision.data.dataset import Dataset, Splits
-from tinyvision.errors import DataError
-from tinyvision.random import permutation
+from ..errors import DataError
+from ..random import permutation
+from .dataset import Dataset, Splits
 
 
 def stratified_split(

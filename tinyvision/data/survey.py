@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinyvision.data.dataset import Skipped
-from tinyvision.data.folder import Progress, class_problems, in_threads
-from tinyvision.data.images import ImageError, ImageInfo, decode, probe
-from tinyvision.data.layout import find_images
+from .dataset import Skipped
+from .folder import Progress, class_problems, in_threads
+from .images import ImageError, ImageInfo, decode, probe
+from .layout import find_images
 
 
 @dataclass(frozen=True)

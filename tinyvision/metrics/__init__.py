@@ -13,11 +13,11 @@ A ratio whose denominator is zero (precision of a class never predicted, recall 
 image) is 0, as with ``zero_division=0`` in scikit-learn, and enters the averages as 0.
 """
 
-from tinyvision.metrics.accumulator import Metrics
-from tinyvision.metrics.multi_label import multi_label_f1, multi_label_scores, subset_accuracy
-from tinyvision.metrics.report import ClassReport, Confusion, Report
-from tinyvision.metrics.scores import Average, ClassScores
-from tinyvision.metrics.single_label import (
+from .accumulator import Metrics
+from .multi_label import multi_label_f1, multi_label_scores, subset_accuracy
+from .report import ClassReport, Confusion, Report
+from .scores import Average, ClassScores
+from .single_label import (
     accuracy,
     confusion_matrix,
     log_loss,

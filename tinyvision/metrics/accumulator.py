@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyvision.errors import DataError
-from tinyvision.metrics.report import Report
-from tinyvision.metrics.single_label import (
+from ..errors import DataError
+from .report import Report
+from .single_label import (
     NATS_UNIT,
     as_scored,
     check_k,

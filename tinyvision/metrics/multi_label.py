@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyvision.errors import DataError, ShapeError
-from tinyvision.metrics.checks import check_not_empty
-from tinyvision.metrics.scores import AverageName, ClassScores
+from ..errors import DataError, ShapeError
+from .checks import check_not_empty
+from .scores import AverageName, ClassScores
 
 
 def multi_label_scores(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> ClassScores:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyvision.errors import DataError
-from tinyvision.metrics.scores import Average, ClassScores
+from ..errors import DataError
+from .scores import Average, ClassScores
 
 
 @dataclass(frozen=True)

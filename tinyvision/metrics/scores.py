@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tinyvision.metrics.checks import IntArray
+from .checks import IntArray
 
 AverageName = Literal["macro", "micro", "weighted"]
 Float64Array = npt.NDArray[np.float64]

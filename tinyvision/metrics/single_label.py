@@ -6,8 +6,8 @@ Class numbers are integers 0..K-1; probabilities are ``(N, K)`` floats whose row
 import numpy as np
 import numpy.typing as npt
 
-from tinyvision.errors import ShapeError
-from tinyvision.metrics.checks import (
+from ..errors import ShapeError
+from .checks import (
     FloatArray,
     IntArray,
     as_label_pair,
@@ -17,7 +17,7 @@ from tinyvision.metrics.checks import (
     check_range,
     check_same_length,
 )
-from tinyvision.metrics.scores import ClassScores
+from .scores import ClassScores
 
 # Log loss is summed as whole multiples of 2**-64 nats. Integer sums do not depend on their order,
 # so the result has the same bits for any batch size and any number of workers.

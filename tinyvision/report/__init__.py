@@ -7,9 +7,9 @@ ASCII: nothing is said by colour alone.
 
 from rich.console import Console
 
-from tinyvision.metrics import Report
-from tinyvision.report.matrix import matrix_fits, show_matrix
-from tinyvision.report.tables import show_classes, show_headline, show_worst_confusions
+from ..metrics import Report
+from .matrix import matrix_fits, show_matrix
+from .tables import show_classes, show_headline, show_worst_confusions
 
 __all__ = [
     "show_classes",

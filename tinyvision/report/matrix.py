@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from tinyvision.metrics import Report
-from tinyvision.report.words import fit, printable, whole_percent
+from ..metrics import Report
+from .words import fit, printable, whole_percent
 
 MOST_CLASSES = 20  # 20 cells of three columns leave 20 of 80 for the names
 LABEL_WIDTH = 16  # a name cut to this width is still recognised

@@ -5,8 +5,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tinyvision.metrics import Report
-from tinyvision.report.words import fit, percent
+from ..metrics import Report
+from .words import fit, percent
 
 MOST_CLASSES_LISTED = 40  # with more, only the weakest are listed
 WEAKEST_LISTED = 20
