@@ -134,6 +134,15 @@ def test_a_wrong_gradient_of_a_smooth_function_is_no_kink(curvature: float) -> N
         gradcheck(fn, [np.array([0.7, 0.2])])
 
 
+def test_a_small_mistake_on_a_steep_curve_is_no_kink() -> None:
+    # The one-sided slopes differ by more than the mistake, as at a kink: 1e4 x^2 bends so much.
+    def fn(x: Tensor) -> Tensor:
+        return x * x * 1e4 + x.detach() * 0.02
+
+    with pytest.raises(GradientError, match="backward says 2000, differences say 2000.02"):
+        gradcheck(fn, [np.array([0.1])])
+
+
 # --- what is checked ------------------------------------------------------------------------------
 
 

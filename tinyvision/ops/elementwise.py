@@ -18,7 +18,7 @@ def unbroadcast(xp: Any, gradient: Array, shape: Shape) -> Array:
     if gradient.shape == shape:
         return gradient
     extra = gradient.ndim - len(shape)  # axes that the input lacked on the left
-    stretched = tuple(extra + i for i, n in enumerate(shape) if n == 1 != gradient.shape[extra + i])
+    stretched = tuple(extra + i for i, n in enumerate(shape) if n == 1)
     axes = (*range(extra), *stretched)
     return xp.sum(gradient, axis=axes, keepdims=True).reshape(shape)
 
