@@ -21,15 +21,16 @@ _SHORTEST_ROW = 128  # numbers
 class Columns:
     """An array (..., C), its chunks of whole rows, and the passes over them.
 
-    ``parts`` = 1 has statistics over the whole array, as batch norm; N has them for each of N equal
-    parts, as group norm. Vectors are (parts, C).
+    By default the statistics are those of the whole array, as in batch norm, and vectors (1, C).
+    With ``parts`` = N each of N equal parts has its own, as in group norm: vectors are (N, C) or
+    (1, C), and a part is one chunk.
     """
 
-    def __init__(self, x: Array, parts: int = 1) -> None:
+    def __init__(self, x: Array, parts: int | None = None) -> None:
         self.x = x.reshape(-1)
         self.C = x.shape[-1]
         self.W = self.C * -(-_SHORTEST_ROW // self.C)
-        self.length = chunk_length(x.size, self.W) if parts == 1 else x.size // parts
+        self.length = x.size // parts if parts else chunk_length(x.size, self.W)
 
     def moments(self, shift: Array) -> Array:
         """Sum d = x - shift and d^2 over each column: (chunks, 2, C) float64.
