@@ -139,7 +139,7 @@ def test_a_small_mistake_on_a_steep_curve_is_no_kink() -> None:
     def fn(x: Tensor) -> Tensor:
         return x * x * 1e4 + x.detach() * 0.02
 
-    with pytest.raises(GradientError, match="backward says 2000, differences say 2000.02"):
+    with pytest.raises(GradientError, match=r"input 0 at \[0\]: backward says"):
         gradcheck(fn, [np.array([0.1])])
 
 
