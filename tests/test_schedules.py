@@ -61,6 +61,13 @@ def test_one_cycle_by_hand():
     assert rates(schedule, 6) == pytest.approx(expected, rel=1e-14)
 
 
+@pytest.mark.parametrize("rise", [0.0, 0.1, 0.25])
+def test_one_cycle_leaves_out_a_rise_that_is_too_short(rise):
+    schedule = OneCycle(1.0, steps=4, rise=rise, final_divisor=10.0)
+    expected = [1.0, 0.1 + 0.9 * 0.75, 0.1 + 0.9 * 0.25, 0.1]
+    assert rates(schedule, 4) == pytest.approx(expected, rel=1e-14)
+
+
 @pytest.mark.parametrize("rise", [0.0, 0.1, 0.3, 0.5, 0.99, 1 - 2**-53])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 10, 1000])
 def test_one_cycle_keeps_its_bounds_however_short(steps, rise):
