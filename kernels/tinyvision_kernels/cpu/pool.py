@@ -52,7 +52,7 @@ def _wins(cell: Any, best: Any) -> bool:
 
 @inline_jit
 def _largest_of_four(
-    y: Array, argmax: Array, x: Array, out: int, corner: int, row: int, C: int
+    y: Array, argmax: Array, x: Array, out: Any, corner: int, row: int, C: int
 ) -> None:
     """The 2x2 window, by far the commonest: its result is written once, not once a cell."""
     a, b = np.uintp(corner), np.uintp(corner + C)
