@@ -52,7 +52,7 @@ def small_cnn() -> nn.Module:
     """Two convolutions and two dense layers, for 28 x 28 x 1."""
     return nn.Sequential(
         nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Dropout(0.25), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5),
+        nn.Dropout(0.1), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.3),
         nn.Linear(128, 10),
     )  # fmt: skip
 
