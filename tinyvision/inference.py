@@ -56,6 +56,7 @@ def predict(
     top : int
         How many classes to list.
     """
+    labels = file.labels
     for path in paths:
         try:
             image = file.preprocess.file(Path(path))
@@ -64,7 +65,8 @@ def predict(
             continue
         scores = probabilities(file, image[None])[0]  # (H, W, C) -> (1, H, W, C)
         best = np.argsort(-scores, kind="stable")[:top]
-        ranking = tuple((file.labels[i], float(scores[i])) for i in best)
+        # a file need not name its classes: then their numbers stand for them
+        ranking = tuple((labels[i] if labels else str(i), float(scores[i])) for i in best)
         yield Prediction(str(path), *ranking[0], ranking)
 
 
@@ -76,6 +78,8 @@ def align_labels(file: ModelFile, dataset: Dataset) -> Dataset:
     DataError
         The data set has a class that the model does not know.
     """
+    if not file.labels:
+        return dataset
     if dataset.classes == file.labels:
         return dataset
     unknown = [name for name in dataset.classes if name not in file.labels]

@@ -96,8 +96,8 @@ def save(file: ModelFile, path: str | Path) -> None:
         "input_shape": list(file.input_shape),
         "labels": list(file.labels),
         "preprocess": file.preprocess.to_dict(),
-        "metrics": _plain(file.metrics),
-        "training": _plain(file.training),
+        "metrics": to_plain(file.metrics),
+        "training": to_plain(file.training),
     }
     tensors = {f"{MODEL}{name}": array for name, array in file.model.state().items()}
     tensors |= {f"{TRAINING}{name}": array for name, array in file.tensors.items()}
@@ -217,12 +217,12 @@ def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArra
     return {n.removeprefix(prefix): a for n, a in tensors.items() if n.startswith(prefix)}
 
 
-def _plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Turn records and figures into what JSON knows; NumPy's numbers become Python's."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,32 +1,61 @@
 """The command line: ``tinyvision train``, ``evaluate``, ``predict``, ``data``, ``models`` ...
 
-Each command is thin: it reads its options, calls the library, and shows the result. With
-``--json`` a command prints one JSON object on stdout and everything meant for people on stderr.
-Exit codes: 0 done, 1 failed, 2 wrong usage. A mistake of the user ends in one sentence, not in a
-traceback.
+Each command is thin: it reads its options, calls the library, and shows the result.
+
+With ``--json`` stdout carries one JSON object and nothing else; what is meant for people goes to
+stderr. A command that fails prints ``{"error": "..."}``, with the sentence that stderr has.
+
+Exit codes: 0 done; 1 failed (data, a file or a backend is missing or unusable, or some images could
+not be predicted); 2 wrong usage (an unknown command, option, model, optimizer or backend, a value
+out of range); 130 interrupted. A user's mistake ends in one sentence, not in a traceback.
 """
 
 import sys
+from collections.abc import Sequence
+from typing import cast
+
+import typer
 
 from ..errors import ShapeError, TinyvisionError, UnknownNameError
 from . import backends, data, evaluate, models, predict, train
-from .common import app
+from .common import app, print_json
 
 __all__ = ["app", "backends", "data", "evaluate", "main", "models", "predict", "train"]
 
+# Typer's complaints about arguments. Versions differ in where the class lives, not in whose parent
+# it is.
+UsageError = cast(type[typer.BadParameter], typer.BadParameter.__base__)
 
-def main() -> None:
-    """Run the command line and exit with its code."""
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, by default that of this process, and exit with its code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    as_json = "--json" in words
     try:
-        app()
+        code = app(words, prog_name="tinyvision", standalone_mode=False)
+    except UsageError as error:
+        error.show()
+        _fail(error.format_message(), 2, as_json)
     except UnknownNameError as error:
-        _fail(error, 2)
-    except (TinyvisionError, ShapeError, OSError, MemoryError) as error:
-        _fail(error, 1)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        _say(error)
+        _fail(error, 2, as_json)
+    except (TinyvisionError, ShapeError, OSError) as error:
+        _say(error)
+        _fail(error, 1, as_json)
+    except MemoryError as error:
+        sentence = f"there is not enough memory: {error or 'smaller batches or images take less'}"
+        _say(sentence)
+        _fail(sentence, 1, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    raise SystemExit(code or 0)
 
 
-def _fail(error: object, code: int) -> None:
+def _say(error: object) -> None:
     print(f"tinyvision: {error}", file=sys.stderr)
+
+
+def _fail(error: object, code: int, as_json: bool) -> None:
+    if as_json:
+        print_json({"error": str(error)})
     raise SystemExit(code)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from .. import __version__
 from .. import backend as _backend
 from ..backend import Backend
+from ..errors import UnknownNameError
+from ..modelfile import to_plain
 
 app = typer.Typer(
     name="tinyvision",
@@ -55,12 +58,17 @@ def console(as_json: bool) -> Console:
 
 def choose_backend(name: str | None) -> Backend:
     """Switch to the backend asked for and return the one in force."""
-    return _backend.use(name) if name else _backend.current()
+    if name is None:
+        return _backend.current()
+    known = [*_backend.NAMES, *_backend.ALIASES, "auto"]
+    if name not in known:
+        raise UnknownNameError("backend", name, known)
+    return _backend.use(name)
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object on stdout."""
-    typer.echo(json.dumps(value, indent=None, allow_nan=False, default=str))
+    """Print one JSON object on stdout; NaN and infinity, which JSON lacks, become null."""
+    typer.echo(json.dumps(to_plain(value), allow_nan=False))
 
 
 def thread_count(backend: Backend) -> int:
@@ -75,5 +83,16 @@ def thread_count(backend: Backend) -> int:
 def shown(path: Path) -> str:
     """Return a path as a user would type it: relative where that is shorter, quoted if needed."""
     relative = os.path.relpath(path)
-    text = relative if len(relative) < len(str(path)) else str(path)
-    return f'"{text}"' if " " in text else text
+    return quoted(relative if len(relative) < len(str(path)) else str(path))
+
+
+def quoted(word: str) -> str:
+    """Return a word as a shell reads it back."""
+    if os.name == "nt":
+        return f'"{word}"' if " " in word else word
+    return shlex.quote(word)
+
+
+def counted(number: int, thing: str) -> str:
+    """Return ``1 epoch``, ``2 epochs``."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")

@@ -32,25 +32,26 @@ def show_data(
     if name is None:
         _list_sets(screen, as_json)
         return
-    display = TerminalDisplay(screen)
     facts: dict[str, Any] = {"data": name}
-    if find_source(name) is None:
-        found = survey(Path(name).expanduser(), progress=display.reading)
-        facts |= found.to_dict()
-        _show_survey(screen, found)
-        if found.problems:
-            if as_json:
-                print_json(facts)
-            raise typer.Exit(1)
-    splits = data.load(name, root=root, size=None, progress=display.reading)
-    display.close()
+    with TerminalDisplay(screen) as display:
+        if find_source(name) is None:
+            found = survey(Path(name).expanduser(), progress=display.reading)
+            facts |= found.to_dict()
+            _show_survey(display, found)
+            if found.problems:
+                if as_json:
+                    print_json(facts)
+                raise typer.Exit(1)
+        splits = data.load(name, root=root, progress=display.reading)
     facts |= _facts(splits)
     _show_splits(screen, splits)
     if not no_sheet:
         target = sheet or Path(f"{Path(name).resolve().name}-sheet.png")
         contact_sheet(splits.train, target)  # the other parts stay unseen
         facts["sheet"] = str(target)
-        screen.print(f"contact sheet: {shown(target)}", highlight=False, markup=False)
+        screen.print(
+            f"contact sheet: {shown(target)}", highlight=False, markup=False, soft_wrap=True
+        )
     if as_json:
         print_json(facts)
 
@@ -107,12 +108,9 @@ def _show_splits(screen: Console, splits: Splits) -> None:
     screen.print(f"as the network sees them: {H} x {W} x {C}", highlight=False)
 
 
-def _show_survey(screen: Console, found: Survey) -> None:
+def _show_survey(display: TerminalDisplay, found: Survey) -> None:
     """Show sizes, modes and broken files of a folder."""
-
-    def say(line: str) -> None:
-        screen.print(line, highlight=False, markup=False, soft_wrap=True)
-
+    say = display.say
     say(f"{found.root}: {found.total:,} images, {len(found.broken)} broken")
     if found.heights and found.widths:
         (low, mid, high), (narrow, usual, wide) = found.heights, found.widths

@@ -1,18 +1,21 @@
 """``tinyvision evaluate``: how good is a model file on a data set?"""
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
+from .. import data as _data
 from .. import modelfile
-from ..data import Batches
+from ..data import Batches, Dataset, Skipped
+from ..data.sets import find_source
 from ..inference import align_labels
+from ..modelfile import ModelFile
 from ..report import show_report
-from ..train import Recipe, TerminalDisplay, evaluate
-from ..train.recipe import EVAL_BATCH, load_splits
+from ..train import TerminalDisplay, evaluate
+from ..train.recipe import EVAL_BATCH, load_splits, seen_again
 from .common import BackendOption, JsonOption, RootOption, app, choose_backend, console, print_json
 
 
@@ -22,14 +25,23 @@ class Part(StrEnum):
     train = "train"
     val = "val"
     test = "test"
+    all = "all"
 
 
 @app.command("evaluate")
 def evaluate_model(
-    model: Annotated[Path, typer.Argument(help="A model file (best.safetensors).")],
-    data: Annotated[str, typer.Argument(help="A set's name or a folder of class folders.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A file such as best.safetensors.")
+    ],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A set's name or a folder of class folders.")
+    ],
     part: Annotated[
-        Part, typer.Option(help="Split as in training, by the seed that the model file keeps.")
+        Part,
+        typer.Option(
+            help="As split in training, by the seed that the model file keeps; "
+            "`all` for a folder of new images."
+        ),
     ] = Part.test,
     backend: BackendOption = None,
     root: RootOption = None,
@@ -39,19 +51,11 @@ def evaluate_model(
     screen = console(as_json)
     choose_backend(backend)
     file = modelfile.load(model)
-    H, W, C = file.input_shape
-    trained = Recipe.from_data(file.training.get("recipe", {}))
-    recipe = replace(
-        trained,
-        data=data,
-        root=str(root) if root else trained.root,
-        size=(H, W),
-        channels=C,
-        fit=file.preprocess.fit,
-    )
-    splits = load_splits(recipe, progress=TerminalDisplay(screen).reading)
-    dataset = align_labels(file, getattr(splits, part.value))
-    result = evaluate(file.model, Batches(dataset, file.preprocess, EVAL_BATCH))
+    with TerminalDisplay(screen) as display:
+        dataset, skipped = _load(file, data, part, root, display)
+        for left_out in skipped:
+            display.say(f"left out {left_out.path}: {left_out.reason}")
+        result = evaluate(file.model, Batches(dataset, file.preprocess, EVAL_BATCH))
     if as_json:
         print_json(
             {
@@ -60,7 +64,37 @@ def evaluate_model(
                 "part": part.value,
                 "loss": result.loss,
                 **result.report.to_dict(),
+                "skipped": [{"path": s.path, "reason": s.reason} for s in skipped],
             }
         )
         return
     show_report(result.report, screen)
+
+
+def _load(
+    file: ModelFile, name: str, part: Part, root: Path | None, display: TerminalDisplay
+) -> tuple[Dataset, tuple[Skipped, ...]]:
+    """Load the part of the data, as the model takes images, numbered by the model's classes."""
+    if part is Part.all and find_source(name) is None:
+        fit, (H, W, C) = file.preprocess.fit, file.input_shape
+        return _data.read_folder(
+            Path(name).expanduser(),
+            (H, W),
+            C,
+            fit,
+            classes=file.labels or None,
+            min_per_class=1,
+            progress=display.reading,
+        )
+    splits = load_splits(seen_again(file, name, root), progress=display.reading)
+    if part is Part.all:
+        parts = (splits.train, splits.val, splits.test)
+        dataset = Dataset(
+            np.concatenate([p.images for p in parts]),
+            np.concatenate([p.labels for p in parts]),
+            splits.classes,
+            name,
+        )
+    else:
+        dataset = getattr(splits, part.value)
+    return align_labels(file, dataset), splits.skipped

@@ -1,56 +1,67 @@
 """``tinyvision models``: the networks that ``train --model`` takes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from .. import models
+from ..errors import ShapeError
 from ..nn.summary import summarize
 from .common import JsonOption, app, console, print_json
 
 
 @app.command("models")
 def show_models(
-    name: Annotated[str | None, typer.Argument(help="Show this model layer by layer.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show this model layer by layer.")
+    ] = None,
     size: Annotated[int, typer.Option(min=8, help="Pixels along each side.")] = 32,
-    channels: Annotated[int, typer.Option(min=1)] = 3,
-    classes: Annotated[int, typer.Option(min=2)] = 10,
+    channels: Annotated[int, typer.Option(min=1, help="1 for gray, 3 for colour.")] = 3,
+    classes: Annotated[int, typer.Option(min=2, help="Number of answers.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
     """List the models, or show one layer by layer, with parameters and operations per image."""
     shape = (size, size, channels)
-    wanted = [name] if name else list(models.names())
-    summaries = {n: summarize(models.create(n, shape, classes), shape) for n in wanted}
+    screen = console(as_json)
+    if name is not None:
+        summary = summarize(models.create(name, shape, classes), shape)
+        screen.print(str(summary), highlight=False, markup=False, soft_wrap=True)
+        rows = [_row(name, shape, classes)]
+    else:
+        rows = [_row(known, shape, classes) for known in models.names()]
+        screen.print(_table(rows, shape, classes))
     if as_json:
-        rows = [
-            {
-                "name": n,
-                "about": models.about(n),
-                "input_shape": list(shape),
-                "classes": classes,
-                "parameters": s.total_parameters,
-                "flops": s.total_flops,
-            }
-            for n, s in summaries.items()
-        ]
         print_json({"models": rows})
-        return
-    screen = console(False)
-    if name:
-        screen.print(str(summaries[name]), highlight=False, markup=False, soft_wrap=True)
-        return
+
+
+def _row(name: str, shape: tuple[int, int, int], classes: int) -> dict[str, Any]:
+    """Describe a model; one that such small images are not enough for says so."""
+    row = {"name": name, "about": models.about(name), "input_shape": shape, "classes": classes}
+    try:
+        summary = summarize(models.create(name, shape, classes), shape)
+    except ShapeError as error:
+        return {**row, "parameters": None, "flops": None, "reason": str(error)}
+    return {**row, "parameters": summary.total_parameters, "flops": summary.total_flops}
+
+
+def _table(rows: list[dict[str, Any]], shape: tuple[int, int, int], classes: int) -> Table:
+    H, W, C = shape
     table = Table(
         box=None,
         pad_edge=False,
         header_style="bold",
-        caption=f"for images of {size} x {size} x {channels} and {classes} classes",
+        caption=f"for images of {H} x {W} x {C} and {classes} classes",
         caption_justify="left",
     )
     table.add_column("model")
     table.add_column("parameters", justify="right")
     table.add_column("MFLOP", justify="right")
     table.add_column("what it is")
-    for n, s in summaries.items():
-        table.add_row(n, f"{s.total_parameters:,}", f"{s.total_flops / 1e6:,.1f}", models.about(n))
-    screen.print(table)
+    for row in rows:
+        if "reason" in row:
+            table.add_row(row["name"], "-", "-", row["reason"])
+        else:
+            parameters, mega = f"{row['parameters']:,}", f"{row['flops'] / 1e6:,.1f}"
+            table.add_row(row["name"], parameters, mega, row["about"])
+    return table

@@ -15,8 +15,10 @@ from .common import BackendOption, JsonOption, app, choose_backend, console, pri
 
 @app.command("predict")
 def predict_images(
-    model: Annotated[Path, typer.Argument(help="A model file (best.safetensors).")],
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A file such as best.safetensors.")
+    ],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     top: Annotated[int, typer.Option(min=1, help="Classes to list per image.")] = 3,
     backend: BackendOption = None,
     as_json: JsonOption = False,

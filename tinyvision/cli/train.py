@@ -1,17 +1,16 @@
 """``tinyvision train``: from data to a trained, tested, saved model."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from .. import modelfile
-from ..errors import ModelFileError
+from ..backend import Backend
+from ..errors import UnknownNameError
 from ..report import show_report
-from ..train import Recipe, Result, TerminalDisplay, run
+from ..train import Recipe, Result, TerminalDisplay, recipe_of, run
 from .common import (
     BackendOption,
     JsonOption,
@@ -19,7 +18,9 @@ from .common import (
     app,
     choose_backend,
     console,
+    counted,
     print_json,
+    quoted,
     shown,
     thread_count,
 )
@@ -31,7 +32,10 @@ DEFAULT = Recipe()
 def train(
     data: Annotated[
         str,
-        typer.Argument(help="A set's name (see `tinyvision data`) or a folder of class folders."),
+        typer.Argument(
+            metavar="DATA",
+            help="A set's name (see `tinyvision data`) or a folder of class folders.",
+        ),
     ] = DEFAULT.data,
     model: Annotated[str, typer.Option(help="See `tinyvision models`.")] = DEFAULT.model,
     epochs: Annotated[int, typer.Option(min=1)] = DEFAULT.epochs,
@@ -40,7 +44,7 @@ def train(
         float | None, typer.Option(help="Peak learning rate; by default what suits the optimizer.")
     ] = None,
     optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop.")] = DEFAULT.optimizer,
-    seed: Annotated[int, typer.Option(help="Same seed, same bits.")] = DEFAULT.seed,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bits.")] = DEFAULT.seed,
     size: Annotated[
         int | None,
         typer.Option(
@@ -51,67 +55,67 @@ def train(
     patience: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many epochs without improvement.")
     ] = None,
+    clip_norm: Annotated[
+        float | None, typer.Option(help="Cut gradients to this norm, against diverging.")
+    ] = None,
     backend: BackendOption = None,
     root: RootOption = None,
     out: Annotated[Path, typer.Option(help="Folder for runs.")] = Path(DEFAULT.out),
     resume: Annotated[
         Path | None,
-        typer.Option(help="A last.safetensors to go on from; its settings replace all others."),
+        typer.Option(
+            help="A last.safetensors to go on from; its settings replace all but --data, --backend."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on DATA, test it, and save it with all it needs to predict."""
     screen = console(as_json)
     in_force = choose_backend(backend)
-    recipe = Recipe(
-        data=data,
-        model=model,
-        epochs=epochs,
-        batch=batch,
-        lr=lr,
-        optimizer=optimizer,
-        seed=seed,
-        size=(size, size) if size else None,
-        channels=1 if gray else None,
-        root=str(root) if root else None,
-        out=str(out),
-        patience=patience,
-    )
     if resume is not None:
-        recipe = _recipe_of(resume)
-    screen.print(
-        f"{recipe.model} on {recipe.data}: {recipe.epochs} epochs in batches of {recipe.batch}, "
-        f"{recipe.optimizer}, seed {recipe.seed}, backend {in_force.name} "
-        f"({thread_count(in_force)} threads)",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+        recipe = replace(recipe_of(resume), root=str(root) if root else None)
+    else:
+        try:
+            recipe = Recipe(
+                data=data,
+                model=model,
+                epochs=epochs,
+                batch=batch,
+                lr=lr,
+                optimizer=optimizer,
+                seed=seed,
+                size=(size, size) if size else None,
+                channels=1 if gray else None,
+                root=str(root) if root else None,
+                out=str(out),
+                patience=patience,
+                clip_norm=clip_norm,
+            )
+        except UnknownNameError:
+            raise
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
     started = perf_counter()
-    result = run(
-        recipe,
-        display=TerminalDisplay(screen),
-        resume=resume,
-    )
-    seconds = perf_counter() - started
-    if as_json:
-        print_json(_as_json(recipe, result, seconds))
-    _conclude(screen, recipe, result, seconds)
-    if result.report is None:
+    with TerminalDisplay(screen) as display:
+        display.say(_headline(recipe, in_force))
+        result = run(recipe, display=display, resume=resume)
+        seconds = perf_counter() - started
+        if as_json:
+            print_json(_as_json(recipe, result, seconds))
+        _conclude(display, recipe, result, seconds, backend)
+    if result.stopped == "interrupted":
         raise typer.Exit(130)
 
 
-def _recipe_of(checkpoint: Path) -> Recipe:
-    header, _ = modelfile.read(checkpoint, with_training=False)
-    recipe = header.get("training", {}).get("recipe")
-    if recipe is None or "resume" not in header["training"]:
-        raise ModelFileError(
-            f"{checkpoint} holds no interrupted run: give the last.safetensors of one"
-        )
-    return Recipe.from_data(recipe)
+def _headline(recipe: Recipe, backend: Backend) -> str:
+    return (
+        f"training {recipe.model} on {recipe.data}: {counted(recipe.epochs, 'epoch')} in batches "
+        f"of {recipe.batch}, {recipe.optimizer}, seed {recipe.seed}\n"
+        f"backend {backend.name}, {counted(thread_count(backend), 'thread')}"
+    )
 
 
-def _as_json(recipe: Recipe, result: Result, seconds: float) -> dict[str, object]:
+def _as_json(recipe: Recipe, result: Result, seconds: float) -> dict[str, Any]:
     return {
         "path": str(result.path),
         "stopped": result.stopped,
@@ -123,24 +127,26 @@ def _as_json(recipe: Recipe, result: Result, seconds: float) -> dict[str, object
     }
 
 
-def _conclude(screen: Console, recipe: Recipe, result: Result, seconds: float) -> None:
+def _conclude(
+    display: TerminalDisplay, recipe: Recipe, result: Result, seconds: float, backend: str | None
+) -> None:
     """Show the test result, and what to type next."""
     path = shown(result.path)
-    if result.report is None:
-        screen.print(
-            f"\ninterrupted; go on with:\n  tinyvision train --resume {path}", markup=False
-        )
+    options = f" --data {shown(Path(recipe.root))}" if recipe.root else ""
+    options += f" --backend {backend}" if backend else ""
+    if result.stopped == "interrupted":
+        display.say(f"\ninterrupted; go on with:\n  tinyvision train --resume {path}{options}")
         return
     if result.stopped == "early":
-        screen.print(f"stopped early: no improvement for {recipe.patience} epochs")
-    show_report(result.report, screen)
-    root = f" --data {shown(Path(recipe.root))}" if recipe.root else ""
-    screen.print(
-        f"\ntest accuracy {result.report.accuracy:.2%} on {result.report.count:,} images, "
-        f"{seconds:.1f} s in all; saved {path}\n\nnext:\n"
-        f"  tinyvision evaluate {path} {recipe.data}{root}\n"
-        f"  tinyvision predict {path} IMAGE...",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        display.say(f"stopped early: no improvement for {counted(recipe.patience or 0, 'epoch')}")
+    if result.report is None:
+        display.say(f"\nsaved {path} after {seconds:.1f} s; there are no images to test it on")
+        return
+    display.say("\non the test part:")
+    show_report(result.report, display.console)
+    display.say(
+        f"\nsaved {path} after {seconds:.1f} s\n\nnext:\n"
+        f"  tinyvision evaluate {path} {quoted(recipe.data)}{options}"
     )
+    if result.sample is not None:
+        display.say(f"  tinyvision predict {path} {shown(result.sample)}")

@@ -15,7 +15,7 @@ from .images import ImageInfo, decode, probe
 from .preprocess import Preprocess
 from .sets import load
 from .shapes import make_shapes
-from .sheet import contact_sheet
+from .sheet import contact_sheet, save_image
 from .sources import SOURCES, DataSource
 from .split import hold_out, split, stratified_split
 from .survey import Survey, survey
@@ -42,6 +42,7 @@ __all__ = [
     "probe",
     "read_folder",
     "read_idx",
+    "save_image",
     "split",
     "stratified_split",
     "survey",

@@ -1,6 +1,7 @@
 """A contact sheet: some images of every class on one page, to see at a glance what a set is."""
 
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import DataError
+from ..files import write_atomically
 from .dataset import Dataset
 from .resize import resize
 
@@ -55,6 +57,19 @@ def contact_sheet(dataset: Dataset, path: Path | str, per_class: int = 8) -> Non
         raise DataError(
             f"The contact sheet cannot be written to {path}: {error.strerror}."
         ) from error
+
+
+def save_image(image: NDArray[np.uint8], path: Path | str) -> None:
+    """Save one image (H, W, C) of 1 or 3 channels as a PNG, pixel by pixel as it is.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; what was there is intact.
+    """
+    content = BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(content, "PNG")
+    write_atomically(Path(path), content.getvalue())
 
 
 def _draw(dataset: Dataset, per_class: int) -> Image.Image:

@@ -3,7 +3,7 @@
 from .checkpoint import Checkpoints, Position, restore
 from .display import Display, TerminalDisplay
 from .history import EpochRecord, History
-from .recipe import Recipe, Result, run
+from .recipe import Recipe, Result, recipe_of, run
 from .trainer import Evaluation, Trainer, evaluate
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "TerminalDisplay",
     "Trainer",
     "evaluate",
+    "recipe_of",
     "restore",
     "run",
 ]

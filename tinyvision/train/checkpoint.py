@@ -57,7 +57,7 @@ class Checkpoints:
         """Write the model as it is now as the best one."""
         last = history.epochs[-1]
         metrics = {"validation": {"loss": last.val_loss, "accuracy": last.val_accuracy}}
-        training = {**self.file.training, "history": history.to_data()}
+        training = {**self.file.training, "history": history.to_data(times=False)}
         modelfile.save(
             replace(self.file, metrics=metrics, training=training, tensors={}), self.best
         )
@@ -85,18 +85,24 @@ def restore(file: ModelFile, optimizer: Optimizer) -> tuple[Position, History]:
     Raises
     ------
     ModelFileError
-        The file is a finished model, not a checkpoint, or of another optimiser.
+        The file is a finished model, not a checkpoint, or of another optimiser, or damaged.
     """
     resume = file.training.get("resume")
-    if resume is None:
+    if not isinstance(resume, dict):
         raise ModelFileError("this model file holds no state to resume from: use last.safetensors")
-    if resume["optimizer"] != type(optimizer).__name__:
+    if resume.get("optimizer") != type(optimizer).__name__:
         raise ModelFileError(
-            f"the checkpoint was trained with {resume['optimizer']}, not {type(optimizer).__name__}"
+            f"the checkpoint was trained with {resume.get('optimizer')}, not "
+            f"{type(optimizer).__name__}"
         )
     try:
+        position = Position(**resume["position"])
+        history = History.from_data(file.training.get("history", []))
+        seed, count = resume["random"]
         optimizer.load_state(file.tensors)
-    except ValueError as error:
-        raise ModelFileError(f"the checkpoint does not fit the optimiser: {error}") from error
-    random.restore((int(resume["random"][0]), int(resume["random"][1])))
-    return Position(**resume["position"]), History.from_data(file.training.get("history", []))
+        random.restore((seed, count))
+    except KeyError as error:
+        raise ModelFileError(f"the checkpoint's training record has no {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"the checkpoint's training record does not fit: {error}") from error
+    return position, history

@@ -1,7 +1,5 @@
 """Finding where numbers stopped being numbers."""
 
-import numpy as np
-
 from .. import backend as _backend
 from ..nn.layer import Layer, current_path
 from ..ops.op import Op
@@ -17,18 +15,29 @@ def first_non_finite(model: Layer, x: Tensor) -> str:
     """
     if not _finite(x):
         return "the input batch itself"
-    for path, tensor in model.tensors():
-        if not _finite(tensor):
-            return f"the weights {path!r}"
+    weights = non_finite_weights(model)
+    if weights is not None:
+        return f"the weights {weights!r}"
     culprits: list[str] = []
 
     def watch(op: Op, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if not culprits and not _finite(output):
-            culprits.append(f"the output of layer {current_path()!r} ({op.name})")
+            path = current_path()
+            where = f"the output of layer {path!r}" if path else "an output of the model itself"
+            culprits.append(f"{where} ({op.name})")
 
     with no_grad(), listening(watch):
         model(x)
     return culprits[0] if culprits else "the loss itself (all layers' outputs are finite)"
+
+
+def non_finite_weights(model: Layer) -> str | None:
+    """Return the path of the first parameter that holds NaN or infinity, None if all are finite.
+
+    Running statistics are no parameters: one bad batch spoils those of every batch norm behind the
+    layer where the fault began, and they would hide that layer.
+    """
+    return next((path for path, p in model.named_parameters() if not _finite(p)), None)
 
 
 def _finite(tensor: Tensor) -> bool:
@@ -36,8 +45,3 @@ def _finite(tensor: Tensor) -> bool:
         return True
     xp = _backend.current().xp
     return bool(_backend.to_host(xp.asarray(xp.isfinite(tensor.data).all())))
-
-
-def is_finite(value: float) -> bool:
-    """Whether a Python number is neither NaN nor infinite."""
-    return bool(np.isfinite(value))

@@ -3,12 +3,15 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+TIMES = ("seconds", "data_seconds", "images_per_second")  # what differs from run to run
+
 
 @dataclass(frozen=True)
 class EpochRecord:
     """Figures of one epoch; the validation ones are None without validation data.
 
     ``seconds`` covers the training batches, ``data_seconds`` the part of it spent waiting for them.
+    A finished model's file keeps no times: the same run makes the same bytes, however long it took.
     """
 
     epoch: int
@@ -18,9 +21,9 @@ class EpochRecord:
     train_accuracy: float
     val_loss: float | None
     val_accuracy: float | None
-    seconds: float
-    data_seconds: float
-    images_per_second: float
+    seconds: float | None = None
+    data_seconds: float | None = None
+    images_per_second: float | None = None
 
 
 @dataclass
@@ -37,9 +40,10 @@ class History:
         judged = [e for e in self.epochs if e.val_accuracy is not None]
         return max(judged, key=quality, default=None)
 
-    def to_data(self) -> list[dict[str, Any]]:
-        """Return a list of plain dictionaries."""
-        return [asdict(epoch) for epoch in self.epochs]
+    def to_data(self, *, times: bool = True) -> list[dict[str, Any]]:
+        """Return a list of plain dictionaries, with or without the times."""
+        rows = [asdict(epoch) for epoch in self.epochs]
+        return [{k: v for k, v in row.items() if times or k not in TIMES} for row in rows]
 
     @classmethod
     def from_data(cls, data: list[dict[str, Any]]) -> "History":

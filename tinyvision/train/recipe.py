@@ -1,12 +1,15 @@
 """A whole training run as data: from a set's name or a folder to a trained, tested, saved model."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from .. import data, modelfile, models, optim, random
-from ..data import Batches, Preprocess, Splits
-from ..errors import ModelFileError, TinyvisionError
+from ..data import Batches, Preprocess, Splits, save_image
+from ..data.resize import Fit
+from ..errors import DataError, ModelFileError, UnknownNameError
 from ..metrics import Report
 from ..modelfile import ModelFile
 from ..nn.losses import CrossEntropy
@@ -23,11 +26,13 @@ OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
     "rmsprop": optim.RMSprop,
 }
 PEAK_LR = {"sgd": 0.1, "adam": 2e-3, "adamw": 2e-3, "rmsprop": 1e-3}
+EVAL_BATCH = 256  # images a batch where nothing is learnt
+PLACES = ("root", "out")  # where things lie on one machine: they decide no bit and are not kept
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides how a run goes; equal recipes give equal bits.
+    """Everything that decides how a run goes; equal recipes give equal bits on equal data.
 
     Parameters
     ----------
@@ -56,11 +61,18 @@ class Recipe:
     root : str, optional
         Folder with local copies of the named sets.
     out : str
-        Folder for ``best.safetensors``, ``last.safetensors``.
+        Folder for the folders of runs, each with ``best.safetensors``, ``last.safetensors`` and
+        ``sample.png``, an image of the test part.
     patience : int, optional
         Early stopping: epochs without improvement.
     clip_norm : float, optional
-        Gradient clipping.
+        Gradient clipping: the largest norm of the whole gradient.
+
+    Raises
+    ------
+    ValueError
+        A number out of its range; an UnknownNameError for a model or an optimiser that is not
+        there. What concerns the data is found when they are loaded.
     """
 
     data: str = "shapes"
@@ -74,7 +86,7 @@ class Recipe:
     seed: int = 0
     size: tuple[int, int] | None = None
     channels: int | None = None
-    fit: str = "crop"
+    fit: Fit = "crop"
     val: float = 0.1
     test: float = 0.2
     root: str | None = None
@@ -83,37 +95,96 @@ class Recipe:
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1:
-            raise ValueError(
-                f"epochs and batch must be at least 1, they are {self.epochs} and {self.batch}"
-            )
+        if self.model not in models.names():
+            raise UnknownNameError("model", self.model, models.names())
         if self.optimizer not in OPTIMIZERS:
-            raise ValueError(
-                f"there is no optimizer {self.optimizer!r} (known: {', '.join(OPTIMIZERS)})"
-            )
+            raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
+        _need("epochs", self.epochs, lambda n: n >= 1, "at least 1")
+        _need("batch", self.batch, lambda n: n >= 1, "at least 1")
+        _need("seed", self.seed, lambda n: 0 <= n < 2**64, "in 0 .. 2**64 - 1")
+        _need("weight_decay", self.weight_decay, lambda x: 0 <= x < inf, "a number of at least 0")
+        _need("smoothing", self.smoothing, lambda x: 0 <= x <= 1, "in 0 .. 1")
+        if self.lr is not None:
+            _need("lr", self.lr, lambda x: 0 < x < inf, "a number above 0")
+        if self.patience is not None:
+            _need("patience", self.patience, lambda n: n >= 1, "at least 1")
+        if self.clip_norm is not None:
+            _need("clip_norm", self.clip_norm, lambda x: 0 < x < inf, "a number above 0")
 
     def new_folder(self) -> Path:
-        """Return a folder for this run, ``out/<data>-<model>``, numbered if an earlier run has it."""
+        """Return a folder for this run, ``out/<data>-<model>``, numbered if that is taken."""
         stem = f"{Path(self.data).resolve().name}-{self.model}"
         folder, number = Path(self.out) / stem, 2
         while folder.exists():
             folder, number = Path(self.out) / f"{stem}-{number}", number + 1
         return folder
 
+    def to_data(self) -> dict[str, Any]:
+        """Return what the model file keeps: every setting that decides bits."""
+        return {key: value for key, value in asdict(self).items() if key not in PLACES}
+
     @classmethod
     def from_data(cls, values: dict[str, Any]) -> "Recipe":
-        """Rebuild a recipe from a training record."""
-        known = {f.name for f in fields(cls)}
+        """Rebuild a recipe from a training record; the places are those of a new one.
+
+        Raises
+        ------
+        ModelFileError
+            The record does not fit, for example because a newer version wrote it.
+        """
+        known = {f.name for f in fields(cls)} - set(PLACES)
         if unknown := sorted(set(values) - known):
             raise ModelFileError(f"the training record has unknown settings {unknown}")
-        if values.get("size") is not None:
-            values = {**values, "size": tuple(values["size"])}
-        return cls(**values)
+        try:
+            if values.get("size") is not None:
+                values = {**values, "size": tuple(values["size"])}
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"the training record does not fit: {error}") from error
+
+
+def _need(name: str, value: Any, accepts: Callable[[Any], bool], wanted: str) -> None:
+    if not accepts(value):
+        raise ValueError(f"{name} must be {wanted}, got {value}")
+
+
+def recipe_of(checkpoint: Path) -> Recipe:
+    """Return the recipe of an interrupted run, from its ``last.safetensors``.
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing or damaged, or no run can go on from it.
+    """
+    header, _ = modelfile.read(checkpoint, with_training=False)
+    record = header.get("training")
+    if not isinstance(record, dict) or "resume" not in record or "recipe" not in record:
+        raise ModelFileError(
+            f"{checkpoint} holds no run to go on with: give the last.safetensors of one"
+        )
+    return Recipe.from_data(record["recipe"])
 
 
 @dataclass
 class Result:
-    """What a run leaves behind. ``report`` is None when the run was interrupted."""
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    model : ModelFile
+        The best model, or the last state of an interrupted run.
+    history : History
+    report : Report or None
+        The test of the best model; None if the run was interrupted or there are no test images.
+    stopped : str
+        "finished", "early" or "interrupted".
+    path : path
+        Where ``model`` lies.
+    splits : Splits
+        The data.
+    sample : path or None
+        An image of the test part, to try the model on; where there is a report.
+    """
 
     model: ModelFile
     history: History
@@ -121,9 +192,7 @@ class Result:
     stopped: str
     path: Path
     splits: Splits
-
-
-EVAL_BATCH = 256  # images a batch where nothing is learnt
+    sample: Path | None = None
 
 
 def run(
@@ -140,21 +209,26 @@ def run(
     display : Display, optional
         Shows the reading of the data and the training.
     resume : path, optional
-        A ``last.safetensors`` of the same recipe to go on from.
+        A ``last.safetensors`` of the same recipe to go on from; the run stays in its folder.
+
+    Raises
+    ------
+    TinyvisionError
+        The data, the checkpoint or the training went wrong; the sentence says what.
+    OSError
+        A file cannot be written; what was there is intact.
     """
     display = display or Display()
     random.seed(recipe.seed)
     splits = load_splits(recipe, progress=display.reading)
     if resume is None:
-        file = _fresh(recipe, splits)
+        file, folder = _fresh(recipe, splits), recipe.new_folder()
     else:
-        file = modelfile.load(resume, with_training=True)
-        file.training = {**file.training, "recipe": asdict(recipe)}
-    display.prepared(splits, file.model)
+        file, folder = modelfile.load(resume, with_training=True), resume.parent
+        _refuse_other_data(file, splits, recipe)
+    display.prepared(splits, file.model, folder)
     train = Batches(splits.train, file.preprocess, recipe.batch, shuffle=True, seed=recipe.seed)
-    validation = Batches(splits.val, file.preprocess, EVAL_BATCH)
-    folder = recipe.new_folder() if resume is None else resume.parent
-    checkpoints = Checkpoints(folder, replace(file, training=_record(file), tensors={}))
+    checkpoints = Checkpoints(folder, replace(file, training=_record(recipe, splits), tensors={}))
     trainer = Trainer(
         file.model,
         _optimizer(recipe, file, steps=recipe.epochs * len(train)),
@@ -165,15 +239,34 @@ def run(
     )
     if resume is not None:
         trainer.position, trainer.history = restore(file, trainer.optimizer)
-    trainer.fit(train, validation, epochs=recipe.epochs)
+    trainer.fit(train, Batches(splits.val, file.preprocess, EVAL_BATCH), epochs=recipe.epochs)
     if trainer.stopped == "interrupted":
         return Result(file, trainer.history, None, trainer.stopped, checkpoints.last, splits)
     best = modelfile.load(checkpoints.best)
-    report = evaluate(best.model, Batches(splits.test, best.preprocess, EVAL_BATCH)).report
-    best.metrics = {**best.metrics, "test": report.to_dict()}
-    best.training = {**best.training, "history": trainer.history.to_data()}
+    best.training = {**best.training, "history": trainer.history.to_data(times=False)}
+    report = sample = None
+    if len(splits.test):
+        report = evaluate(best.model, Batches(splits.test, best.preprocess, EVAL_BATCH)).report
+        best.metrics = {**best.metrics, "test": report.to_dict()}
+        sample = folder / "sample.png"
+        save_image(splits.test.images[0], sample)
     modelfile.save(best, checkpoints.best)
-    return Result(best, trainer.history, report, trainer.stopped, checkpoints.best, splits)
+    return Result(best, trainer.history, report, trainer.stopped, checkpoints.best, splits, sample)
+
+
+def seen_again(file: ModelFile, data: str, root: str | Path | None = None) -> Recipe:
+    """Return a recipe that loads data as a model takes them, split as in its training."""
+    record = file.training.get("recipe")
+    record = record if isinstance(record, dict) else {}
+    H, W, C = file.input_shape
+    split = {name: record[name] for name in ("seed", "val", "test") if name in record}
+    return replace(
+        Recipe.from_data({"data": data, **split}),
+        root=str(root) if root else None,
+        size=(H, W),
+        channels=C,
+        fit=file.preprocess.fit,
+    )
 
 
 def load_splits(recipe: Recipe, *, progress: Any = None) -> Splits:
@@ -199,18 +292,31 @@ def _fresh(recipe: Recipe, splits: Splits) -> ModelFile:
         input_shape=train.image_shape,
         labels=train.classes,
         preprocess=Preprocess.measure(train, fit=recipe.fit),
-        training={"recipe": asdict(recipe)},
     )
 
 
-def _record(file: ModelFile) -> dict[str, Any]:
-    return {key: value for key, value in file.training.items() if key != "resume"}
+def _record(recipe: Recipe, splits: Splits) -> dict[str, Any]:
+    """Return where a model comes from, for its file."""
+    return {"recipe": recipe.to_data(), "images": _counts(splits)}
+
+
+def _counts(splits: Splits) -> dict[str, int]:
+    return {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
+
+
+def _refuse_other_data(file: ModelFile, splits: Splits, recipe: Recipe) -> None:
+    """Refuse to go on with other images: their order, and so every bit, would be another."""
+    before, now = file.training.get("images"), _counts(splits)
+    if splits.classes != file.labels or (before is not None and before != now):
+        raise DataError(
+            f"{recipe.data} is not what this run began with: {before} images of "
+            f"{', '.join(file.labels)} then, {now} of {', '.join(splits.classes)} now; bring "
+            "the images back or start a new run"
+        )
 
 
 def _optimizer(recipe: Recipe, file: ModelFile, *, steps: int) -> optim.Optimizer:
     peak = recipe.lr if recipe.lr is not None else PEAK_LR[recipe.optimizer]
-    if not peak > 0:
-        raise TinyvisionError(f"the learning rate must be positive, it is {peak}")
     return OPTIMIZERS[recipe.optimizer](
         file.model,
         OneCycle(peak, steps),

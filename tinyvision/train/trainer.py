@@ -1,13 +1,13 @@
 """The training loop."""
 
 from dataclasses import dataclass
+from math import isfinite
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
+from .. import random
 from ..data.batches import Batches
-from ..errors import TrainingError
+from ..errors import DataError, TrainingError
 from ..functional import softmax
 from ..metrics import Metrics, Report
 from ..nn.layer import Layer
@@ -17,7 +17,7 @@ from ..tape import no_grad
 from ..tensor import Tensor
 from .checkpoint import Checkpoints, Position
 from .display import Display
-from .health import first_non_finite
+from .health import first_non_finite, non_finite_weights
 from .history import EpochRecord, History, quality
 from .interrupt import Interrupt
 
@@ -42,8 +42,8 @@ class Trainer:
     loss : Loss
         ``loss(logits, labels)`` -> scalar tensor.
     checkpoints : Checkpoints, optional
-        Where to write ``last.safetensors`` after each epoch and on Ctrl-C, and
-        ``best.safetensors`` whenever validation improves.
+        Where to write ``last.safetensors`` before the first step, after each epoch and on Ctrl-C,
+        and ``best.safetensors`` whenever validation improves.
     patience : int, optional
         Stop when validation has not improved for so many epochs (early stopping).
     display : Display, optional
@@ -79,27 +79,40 @@ class Trainer:
     def fit(self, train: Batches, validation: Batches | None = None, *, epochs: int) -> History:
         """Train until ``epochs`` epochs are done in total, counting those before a resume.
 
+        Without validation images the best epoch is chosen by the training figures.
+
         Raises
         ------
         TrainingError
-            The loss is NaN or infinite; the message names the layer and the step. The last good
-            checkpoint stays.
+            The loss or a weight is NaN or infinite; the message names the layer and the step. The
+            last good checkpoint stays.
+        DataError
+            There are no images to train on.
+        OSError
+            A checkpoint cannot be written; the one that was there is intact.
         """
-        self.stopped = "finished"
-        with Interrupt() as interrupt, self.display.running(epochs, len(train)):
-            while self.position.epoch < epochs:
-                if not self._train_epoch(train, interrupt):
+        if len(train) == 0:
+            raise DataError(f"{train.dataset.name}: there are no images to train on.")
+        if validation is not None and len(validation) == 0:
+            validation = None
+        self.stopped = ""
+        done = self.position.epoch * len(train) + self.position.batch
+        with Interrupt() as interrupt, self.display.running(epochs, len(train), done):
+            self._save_last()  # a folder that cannot be written to shows now, not after an epoch
+            while not self.stopped:
+                if self.position.epoch >= epochs:
+                    self.stopped = "finished"
+                elif self._no_longer_improves():
+                    self.stopped = "early"
+                elif interrupt.requested or not self._train_epoch(train, interrupt):
                     self.stopped = "interrupted"
                     self._save_last()
-                    break
-                self._finish_epoch(train, validation)
-                if self._no_longer_improves():
-                    self.stopped = "early"
-                    break
+                else:
+                    self._finish_epoch(validation)
         return self.history
 
     def _train_epoch(self, batches: Batches, interrupt: Interrupt) -> bool:
-        """Run the rest of an epoch; False when an interrupt ended it before its last batch."""
+        """Run the rest of an epoch's batches; False when an interrupt came."""
         at = self.position
         self.model.train()
         clock = perf_counter()
@@ -113,18 +126,24 @@ class Trainer:
             at.seconds += perf_counter() - clock
             clock = perf_counter()
             self.display.step(at)
-            if interrupt.requested and at.batch < len(batches):
+            if interrupt.requested:
                 return False
         return True
 
     def train_step(self, x: Any, labels: Any) -> tuple[Tensor, float]:
         """Learn from one batch; return the logits and the loss before the step."""
+        drawn = random.state()
         images = Tensor(x)
         logits = self.model(images)  # predict
         loss = self.loss(logits, labels)  # how wrong?
         value = loss.item()
-        if not np.isfinite(value):
-            self._stop_at_non_finite(images, value)
+        if not isfinite(value):
+            random.restore(drawn)  # the search runs the model again, with the same dropout
+            raise self._diverged(
+                f"the loss is {value} at step {self.optimizer.step_count + 1} (epoch "
+                f"{self.position.epoch + 1}, batch {self.position.batch + 1}): first not finite "
+                f"is {first_non_finite(self.model, images)}"
+            )
         self.optimizer.zero_grad()
         loss.backward()  # which way is better, for every weight?
         self.optimizer.step()  # a small step that way
@@ -134,9 +153,13 @@ class Trainer:
         """Predict every batch in inference mode and measure."""
         return evaluate(self.model, batches, self.loss)
 
-    def _finish_epoch(self, train: Batches, validation: Batches | None) -> None:
+    def _finish_epoch(self, validation: Batches | None) -> None:
         at = self.position
-        judged = self.evaluate(validation) if validation is not None else None
+        self._refuse_broken_weights()
+        judged = None
+        if validation is not None:
+            self.display.validating()
+            judged = self.evaluate(validation)
         record = EpochRecord(
             epoch=at.epoch + 1,
             steps=self.optimizer.step_count,
@@ -160,30 +183,46 @@ class Trainer:
 
     def _save_last(self) -> None:
         if self.checkpoints is not None:
+            self._refuse_broken_weights()
             self.checkpoints.save_last(self.optimizer, self.position, self.history)
 
     def _no_longer_improves(self) -> bool:
-        if self.patience is None:
+        if self.patience is None or not self.history.epochs:
             return False
         best = max(self.history.epochs, key=quality)
         return self.history.epochs[-1].epoch - best.epoch >= self.patience
 
-    def _stop_at_non_finite(self, x: Tensor, value: float) -> None:
+    def _refuse_broken_weights(self) -> None:
+        """Stop before a checkpoint is overwritten with weights that the last step broke."""
+        path = non_finite_weights(self.model)
+        if path is not None:
+            raise self._diverged(
+                f"the weights {path!r} hold NaN or infinity after step "
+                f"{self.optimizer.step_count} (epoch {self.position.epoch + 1}, batch "
+                f"{self.position.batch})"
+            )
+
+    def _diverged(self, what: str) -> TrainingError:
         kept = ""
         if self.checkpoints is not None and self.checkpoints.last.exists():
             kept = f"; the last good checkpoint is {self.checkpoints.last}"
-        raise TrainingError(
-            f"the loss is {value} at step {self.optimizer.step_count} (epoch "
-            f"{self.position.epoch + 1}, batch {self.position.batch + 1}): first not finite is "
-            f"{first_non_finite(self.model, x)}; try a lower learning rate or clip_norm=1{kept}"
-        )
+        return TrainingError(f"{what}; try a lower learning rate or gradient clipping{kept}")
 
 
 def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evaluation:
     """Predict every batch in inference mode; return the mean loss and the metrics.
 
     The model outputs logits; probabilities are their softmax.
+
+    Raises
+    ------
+    DataError
+        There are no images.
+    TrainingError
+        The loss is NaN or infinite; the message names the layer where that began.
     """
+    if len(batches) == 0:
+        raise DataError(f"{batches.dataset.name}: there are no images to measure on.")
     loss = loss or CrossEntropy()
     metrics = Metrics(batches.dataset.classes)
     total, mode = 0.0, model.training
@@ -191,9 +230,17 @@ def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evalua
     try:
         with no_grad():
             for x, labels in batches.epoch(0):
-                logits = model(Tensor(x))
-                total += loss(logits, labels).item() * len(labels)
+                images = Tensor(x)
+                logits = model(images)
+                value = loss(logits, labels).item()
+                if not isfinite(value):
+                    raise TrainingError(
+                        f"{batches.dataset.name}: the loss is {value}: first not finite is "
+                        f"{first_non_finite(model, images)}"
+                    )
+                total += value * len(labels)
                 metrics.update(softmax(logits).numpy(), labels)
     finally:
         model.train(mode)
-    return Evaluation(total / max(len(batches.dataset), 1), metrics.report())
+    report = metrics.report()
+    return Evaluation(total / report.count, report)
