@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 import typer
 
 from ..errors import ShapeError, TinyvisionError, UnknownNameError
@@ -32,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in words
     try:
-        code = app(words, prog_name="tinyvision", standalone_mode=False)
+        # NumPy would remark on each overflow in terms of its own; training finds where it began
+        with np.errstate(all="ignore"):
+            code = app(words, prog_name="tinyvision", standalone_mode=False)
     except UsageError as error:
         error.show()
         _fail(error.format_message(), 2, as_json)

@@ -41,7 +41,10 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, file: ModelFile) -> None:
-        self.folder, self.file = Path(folder), file
+        self.folder = Path(folder)
+        # a file to resume from brings a state along, which is not that of the next checkpoint
+        record = {key: value for key, value in file.training.items() if key != "resume"}
+        self.file = replace(file, training=record, tensors={})
 
     @property
     def best(self) -> Path:
@@ -58,9 +61,7 @@ class Checkpoints:
         last = history.epochs[-1]
         metrics = {"validation": {"loss": last.val_loss, "accuracy": last.val_accuracy}}
         training = {**self.file.training, "history": history.to_data(times=False)}
-        modelfile.save(
-            replace(self.file, metrics=metrics, training=training, tensors={}), self.best
-        )
+        modelfile.save(replace(self.file, metrics=metrics, training=training), self.best)
 
     def save_last(self, optimizer: Optimizer, position: Position, history: History) -> None:
         """Write everything a resumed run needs to go on as if nothing had happened."""

@@ -228,7 +228,7 @@ def run(
         _refuse_other_data(file, splits, recipe)
     display.prepared(splits, file.model, folder)
     train = Batches(splits.train, file.preprocess, recipe.batch, shuffle=True, seed=recipe.seed)
-    checkpoints = Checkpoints(folder, replace(file, training=_record(recipe, splits), tensors={}))
+    checkpoints = Checkpoints(folder, replace(file, training=_record(recipe, splits)))
     trainer = Trainer(
         file.model,
         _optimizer(recipe, file, steps=recipe.epochs * len(train)),

@@ -206,7 +206,8 @@ class Trainer:
         kept = ""
         if self.checkpoints is not None and self.checkpoints.last.exists():
             kept = f"; the last good checkpoint is {self.checkpoints.last}"
-        return TrainingError(f"{what}; try a lower learning rate or gradient clipping{kept}")
+        way_out = "try a lower learning rate or gradient clipping (clip_norm)"
+        return TrainingError(f"{what}; {way_out}{kept}")
 
 
 def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evaluation:
