@@ -42,6 +42,13 @@ def test_same_seed_same_bytes(recipe, tmp_path):
     assert [r.path.parent.name for r in (first, second)] == ["stripes-mlp", "stripes-mlp-2"]
 
 
+def test_same_seed_same_bytes_on_all_cores(recipe):
+    pytest.importorskip("numba")
+    with tv.using("cpu"):
+        first, second = run(recipe), run(recipe)
+    assert first.path.read_bytes() == second.path.read_bytes()
+
+
 def test_a_run_tests_the_best_model_and_saves_it_whole(recipe):
     result = run(recipe)
     assert result.stopped == "finished"
@@ -56,7 +63,8 @@ def test_a_run_tests_the_best_model_and_saves_it_whole(recipe):
     train = result.splits.train.images / 255
     assert file.preprocess.mean == pytest.approx([train.mean()])
     assert file.preprocess.std == pytest.approx([train.std()])
-    sample = np.array(Image.open(result.sample))
+    with Image.open(result.sample) as image:
+        sample = np.array(image)
     assert np.array_equal(sample, result.splits.test.images[0][:, :, 0])
 
 
