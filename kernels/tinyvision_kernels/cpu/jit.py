@@ -49,6 +49,27 @@ if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
     config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
 
+def _load_openmp() -> None:
+    """Load OpenMP with threads that soon sleep when they wait, unless the user has decided.
+
+    By default a thread of GNU OpenMP that waits for the others spins for about a millisecond. When
+    another program needs the core, it spins instead of the thread it is waiting for, and a step
+    can take thirty times as long. The library reads its settings once, while it is loaded, so they
+    need not stay in the environment.
+    """
+    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
+        return
+    os.environ["GOMP_SPINCOUNT"] = "1000"  # turns: some microseconds, as long as a parallel region
+    try:
+        with contextlib.suppress(ImportError):
+            __import__("numba.np.ufunc.omppool")
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+_load_openmp()
+
+
 def kernel_jit(function: Function) -> Function:
     """Compile a kernel: parallel over ``prange``, the interpreter's lock released, cached on disk.
 
