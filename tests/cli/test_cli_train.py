@@ -31,6 +31,7 @@ def test_what_to_type_next_works_when_typed(tinyvision, tmp_path):
     assert done.err == ""
     evaluate, predict = following(done.out)
     assert evaluate[:2] == ["tinyvision", "evaluate"]
+    assert evaluate[3:] == [str(folder), "--backend", "numpy"]
     assert predict[:2] == ["tinyvision", "predict"]
     for words in (evaluate, predict):
         assert tinyvision(*words[1:]).code == 0
