@@ -48,10 +48,10 @@ def chunked(body: Kernel) -> Kernel:
             body(arrays, settings, chunk * length, min(size, (chunk + 1) * length))
 
     def kernel(arrays: Arrays, settings: Settings, size: int, length: int) -> None:
-        if size <= length:
-            body(arrays, settings, 0, size)
-        else:
+        if size > length:
             parallel(arrays, settings, size, length)
+        elif size > 0:
+            body(arrays, settings, 0, size)
 
     return kernel
 

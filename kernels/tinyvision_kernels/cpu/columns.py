@@ -75,7 +75,7 @@ class Columns:
 
     def _add_up(self, sums: Array) -> Array:
         # (chunks, 2, W) -> (chunks, 2, W / C, C) -> (chunks, 2, C)
-        return sums.reshape(len(sums), 2, -1, self.C).sum(axis=2)
+        return sums.reshape(len(sums), 2, self.W // self.C, self.C).sum(axis=2)
 
 
 # ----------------------------------------------------------------------------

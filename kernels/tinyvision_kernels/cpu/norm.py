@@ -107,7 +107,7 @@ def _batch_norm_grad(
 
 def _group_sums(sums: Array, groups: int) -> tuple[Array, Array]:
     # (N, 2, C) -> (N, 2, G, C/G) -> two of (N, G)
-    totals = sums.reshape(len(sums), 2, groups, -1).sum(axis=3)
+    totals = sums.reshape(*sums.shape[:2], groups, sums.shape[2] // groups).sum(axis=3)
     return totals[:, 0], totals[:, 1]
 
 

@@ -130,10 +130,10 @@ def max_pool2d_dx(
     dx: Array, dy: Array, argmax: Array, size: Pair, window: Pair, stride: Pair, pad: Pads
 ) -> None:
     """Send each gradient to the cell that won."""
-    N, _, W, C = dx.shape
+    N, H, W, C = dx.shape
     cells = np.array([(r * W + s) * C for r in range(window[0]) for s in range(window[1])])
     arrays = dx.reshape(-1), dy.reshape(-1), argmax.reshape(-1), cells
-    images = chunk_rows(N, dx.size // N)
+    images = chunk_rows(N, H * W * C)
     _max_pool2d_dx(arrays, _geometry(dx, dy, window, stride, pad), N, images)
 
 
@@ -201,8 +201,8 @@ _avg_pool2d_dx = chunked(_avg_pool_dx_images)
 
 def avg_pool2d_dx(dx: Array, dy: Array, size: Pair, window: Pair, stride: Pair, pad: Pads) -> None:
     """Share each gradient among the real cells of its window."""
-    N = len(dx)
-    images = chunk_rows(N, dx.size // N)
+    N, H, W, C = dx.shape
+    images = chunk_rows(N, H * W * C)
     geometry = _geometry(dx, dy, window, stride, pad)
     _avg_pool2d_dx((dx.reshape(-1), dy.reshape(-1)), geometry, N, images)
 
@@ -278,17 +278,19 @@ _upsample2d_dx = chunked(_upsample_dx_rows)
 
 
 def _rows(x: Array) -> Array:
-    return x.reshape(-1, *x.shape[2:])  # (N, H, W, C) -> (N * H, W, C)
+    N, H, W, C = x.shape
+    return x.reshape(N * H, W, C)
 
 
 def upsample2d(y: Array, x: Array, factor: Pair) -> None:
     """Repeat each pixel fh x fw times."""
     y, x = _rows(y), _rows(x)
-    _upsample2d((y, x), (int(factor[0]), int(factor[1])), len(y), chunk_rows(len(y), y[0].size))
+    rows = chunk_rows(len(y), y.shape[1] * y.shape[2])
+    _upsample2d((y, x), (int(factor[0]), int(factor[1])), len(y), rows)
 
 
 def upsample2d_dx(dx: Array, dy: Array, factor: Pair) -> None:
     """Sum over the fh x fw cells that each pixel became."""
-    rows = chunk_rows(dx.shape[0] * dx.shape[1], dy[0, 0].size * factor[0])
     dx, dy = _rows(dx), _rows(dy)
+    rows = chunk_rows(len(dx), dy.shape[1] * dy.shape[2] * factor[0])
     _upsample2d_dx((dx, dy), (int(factor[0]), int(factor[1])), len(dx), rows)

@@ -61,8 +61,9 @@ def conv2d(
     for group in range(groups):
         c, o = _group(x.shape[3], groups, group), _group(O, groups, group)
         rows = columns[..., c].reshape(-1, KH * KW * share)  # (N*OH*OW, KH*KW*C/G)
-        filters = w[..., o].reshape(KH * KW * share, -1)  # (KH*KW*C/G, O/G)
-        y[..., o] = xp.matmul(rows, filters).reshape(*y.shape[:3], -1)  # (N, OH, OW, O/G)
+        filters = w[..., o].reshape(KH * KW * share, O // groups)  # (KH*KW*C/G, O/G)
+        product = xp.matmul(rows, filters)  # (N*OH*OW, O/G)
+        y[..., o] = product.reshape(*y.shape[:3], O // groups)
     if b is not None:
         y += b
 
@@ -83,8 +84,8 @@ def conv2d_dx(
     KH, KW, share, _ = w.shape
     for group in range(groups):
         c, o = _group(dx.shape[3], groups, group), _group(O, groups, group)
-        rows = dy[..., o].reshape(N * OH * OW, -1)  # (N*OH*OW, O/G)
-        filters = w[..., o].reshape(KH * KW * share, -1)  # (KH*KW*C/G, O/G)
+        rows = dy[..., o].reshape(N * OH * OW, O // groups)  # (N*OH*OW, O/G)
+        filters = w[..., o].reshape(KH * KW * share, O // groups)  # (KH*KW*C/G, O/G)
         columns = xp.matmul(rows, filters.T)  # (N*OH*OW, KH*KW*C/G)
         columns = columns.reshape(N, OH, OW, KH, KW, share)
         dx[..., c] = col2im(xp, columns, size, stride, pad, dilation)
@@ -107,9 +108,9 @@ def conv2d_dw(
     for group in range(groups):
         c, o = _group(x.shape[3], groups, group), _group(O, groups, group)
         rows = columns[..., c].reshape(-1, KH * KW * share)  # (N*OH*OW, KH*KW*C/G)
-        gradients = dy[..., o].reshape(rows.shape[0], -1)  # (N*OH*OW, O/G)
+        gradients = dy[..., o].reshape(rows.shape[0], O // groups)  # (N*OH*OW, O/G)
         product = xp.matmul(rows.T, gradients)  # (KH*KW*C/G, O/G)
-        dw[..., o] = product.reshape(KH, KW, share, -1)
+        dw[..., o] = product.reshape(KH, KW, share, O // groups)
 
 
 def bias_grad(xp: Any, db: Any, dy: Any) -> None:
