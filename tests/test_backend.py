@@ -225,8 +225,24 @@ def test_mixed_dtypes_are_refused(kernels: backend.Kernels) -> None:
     x, w = np.ones((2, 3), np.float32), np.ones((3, 4))
     with pytest.raises(TypeError, match=r"dense: w is float64 but an earlier input is float32"):
         kernels.dense(x, w, None)
-    with pytest.raises(TypeError, match=r"relu: expected float32 or float64 arrays, got int64"):
-        kernels.relu(np.arange(3))
+
+
+def test_images_in_bytes_are_refused_on_every_backend() -> None:
+    """Beside float32 weights too: NumPy would promote them, Numba fail to compile."""
+    image, w = np.zeros((1, 5, 5, 1), np.uint8), np.ones((3, 3, 1, 2), np.float32)
+    geometry = ((1, 1), (0, 0, 0, 0), (1, 1), 1)
+    for name in ("reference", "cpu"):
+        k = backend.get(name).kernels
+        with pytest.raises(TypeError, match=r"conv2d: x must be float32 or float64, not uint8"):
+            k.conv2d(image, w, None, *geometry)
+        with pytest.raises(TypeError, match=r"relu: x must be float32 or float64, not int64"):
+            k.relu(np.arange(3))
+
+
+def test_whole_numbers_have_the_dtype_of_the_contract(kernels: backend.Kernels) -> None:
+    logits = np.zeros((2, 3), np.float32)
+    with pytest.raises(TypeError, match=r"labels must be int64, not float32"):
+        kernels.softmax_cross_entropy(logits, logits[:, 0], None, 0.0)
 
 
 def test_strided_inputs_are_made_contiguous(kernels: backend.Kernels) -> None:

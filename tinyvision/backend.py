@@ -32,6 +32,9 @@ NAMES = ("reference", "cpu", "cuda")
 ALIASES = {"numpy": "reference", "numba": "cpu", "cupy": "cuda"}
 
 
+_FLOATS = (np.dtype("float32"), np.dtype("float64"))
+
+
 class Kernel:
     """A kernel bound to a backend: checks its arrays, allocates its outputs, runs.
 
@@ -67,22 +70,28 @@ class Kernel:
     def _dtype(self, arrays: list[Array]) -> Any:
         """Return the one floating dtype of the arrays: kernels never promote in silence."""
         found = None
-        names = self.contract.updates + self.contract.inputs
-        for name, array in zip(names, arrays, strict=True):
-            if array is None or array.dtype.kind != "f":
+        contract = self.contract
+        for name, array in zip(contract.updates + contract.inputs, arrays, strict=True):
+            if array is None:
                 continue
+            if name in contract.dtypes:  # labels and other whole numbers
+                if array.dtype != contract.dtypes[name]:
+                    raise TypeError(
+                        f"{contract.name}: {name} must be {contract.dtypes[name]}, not "
+                        f"{array.dtype}; convert with .astype"
+                    )
+                continue
+            if array.dtype not in _FLOATS:
+                raise TypeError(
+                    f"{contract.name}: {name} must be float32 or float64, not {array.dtype}; "
+                    "convert with .astype('float32')"
+                )
             if found is not None and array.dtype != found:
                 raise TypeError(
-                    f"{self.contract.name}: {name} is {array.dtype} but an earlier input is "
+                    f"{contract.name}: {name} is {array.dtype} but an earlier input is "
                     f"{found}; convert one with .astype"
                 )
             found = array.dtype
-        if found is None and arrays:
-            kinds = ", ".join(str(a.dtype) for a in arrays if a is not None)
-            raise TypeError(
-                f"{self.contract.name}: expected float32 or float64 arrays, got {kinds}; "
-                "convert with .astype('float32')"
-            )
         return found
 
 

@@ -9,7 +9,7 @@ def _classified(name: str, scores: Shape, labels: Shape, weights: OptionalShape)
     need(weights is None or weights == scores[1:], f"weights must be {scores[1:]}, not {weights}")
 
 
-@kernel("losses", "probs")
+@kernel("losses", "probs", dtypes={"labels": "int64"})
 def softmax_cross_entropy(
     logits: Shape, labels: Shape, weights: OptionalShape, smoothing: float
 ) -> tuple[Shape, ...]:
@@ -23,7 +23,7 @@ def softmax_cross_entropy(
     return (labels, logits)
 
 
-@kernel("dlogits")
+@kernel("dlogits", dtypes={"labels": "int64"})
 def softmax_cross_entropy_dx(
     dlosses: Shape, probs: Shape, labels: Shape, weights: OptionalShape, smoothing: float
 ) -> tuple[Shape, ...]:

@@ -44,7 +44,7 @@ def max_pool2d(x: Shape, window: Pair, stride: Pair, pad: Pads) -> tuple[Shape, 
     return (pooled, pooled)
 
 
-@kernel("dx")
+@kernel("dx", dtypes={"argmax": "uint8"})
 def max_pool2d_dx(
     dy: Shape, argmax: Shape, size: Pair, window: Pair, stride: Pair, pad: Pads
 ) -> tuple[Shape, ...]:

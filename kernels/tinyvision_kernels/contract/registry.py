@@ -31,7 +31,7 @@ class Contract:
     settings: tuple[str, ...]
     shapes: Callable[..., tuple[Shape, ...]]
     formula: str
-    dtypes: Mapping[str, str] = field(default_factory=dict)  # outputs not of the inputs' dtype
+    dtypes: Mapping[str, str] = field(default_factory=dict)  # of arrays not of the one float type
 
 
 KERNELS: dict[str, Contract] = {}
