@@ -158,11 +158,20 @@ def test_a_label_outside_the_classes_is_named(loss, labels):
         (lambda: nn.CrossEntropy(weights=(1, -1)), "weights must be 0 or more"),
         (lambda: nn.Huber(0), "delta must be above 0"),
         (lambda: nn.Focal(-1), "gamma must be 0 or more"),
+        (lambda: nn.Focal(alpha=(1, -1)), "Focal: alpha must be 0 or more"),
+        (lambda: nn.CrossEntropy(weights=(1, float("nan"))), "weights must be 0 or more"),
+        (lambda: nn.CrossEntropy(smoothing="much"), "smoothing must lie in"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("loss", [nn.Focal(alpha=(1, 2)), nn.CrossEntropy(weights=(1, 2))])
+def test_factors_for_another_number_of_classes_are_refused(loss):
+    with pytest.raises(ShapeError, match=rf"{loss.name}: \w+ must be \({K},\), not \(2,\)"):
+        loss(leaf((N, K), 0), np.zeros(N, int))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Activations: the bends between layers, without which a deep network would be one matrix."""
 
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
 
 from .. import functional
 from ..tensor import Tensor
@@ -27,6 +29,11 @@ class LeakyReLU(Layer, kind="leaky"):
     """
 
     slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.slope, Real) or not isfinite(self.slope):
+            raise ValueError(f"LeakyReLU: slope must be a finite number, got {self.slope!r}")
+        self.slope = float(self.slope)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""

@@ -5,7 +5,10 @@ carries a number, ``"shared": 1``, and is ``{"shared": 1}`` wherever it comes ag
 """
 
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from ..errors import ModelFileError
 from . import init
@@ -31,12 +34,16 @@ def to_data(value: Any) -> Any:
                     shared.append(id(value))
                     first["shared"] = len(shared)
                 return {"shared": first["shared"]}
-            data = described[id(value)] = {"layer": type(value).__name__}
+            data = described[id(value)] = {"layer": _name(type(value))}
             for name, setting in value.config().items():
                 data[name] = convert(setting)
             return data
         if isinstance(value, (list, tuple)):
             return [convert(item) for item in value]
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, float) and not isfinite(value):
+            raise TypeError(f"a setting of {value} cannot be written to a model file")
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if callable(value):
@@ -74,6 +81,17 @@ def from_data(data: Any) -> Any:
         return layer
 
     return convert(data)
+
+
+def _name(kind: type[Layer]) -> str:
+    """Return the name of a class, by which loading finds it."""
+    known = LAYERS.get(kind.__name__, kind)
+    if known.__module__ != kind.__module__:
+        raise TypeError(
+            f"two layer classes are called {kind.__name__}, in {kind.__module__} and in "
+            f"{known.__module__}, and model files know layers by their class's name: rename one"
+        )
+    return kind.__name__
 
 
 def _make(kind: Any, settings: dict[str, Any]) -> Layer:

@@ -1,6 +1,8 @@
 """Checks of layers' settings: numbers a constructor cannot work with are refused at once."""
 
 import operator
+from math import inf
+from numbers import Real
 from typing import Any
 
 from tinyvision_kernels.contract import Pads, Pair, Shape, ShapeError
@@ -54,7 +56,8 @@ def pair(value: int | Pair) -> Pair:
 
 def rate(owner: object, name: str, value: Any, *, below_one: bool) -> float:
     """Return ``value`` as a float in [0, 1], or in [0, 1) with ``below_one``."""
-    if not (0 <= value < 1 if below_one else 0 <= value <= 1):
+    share = float(value) if isinstance(value, Real) else -1.0
+    if not (0 <= share < 1 if below_one else 0 <= share <= 1):
         interval = "[0, 1)" if below_one else "[0, 1]"
         raise ValueError(f"{type(owner).__name__}: {name} must lie in {interval}, got {value!r}")
     return float(value)
@@ -62,9 +65,33 @@ def rate(owner: object, name: str, value: Any, *, below_one: bool) -> float:
 
 def positive(owner: object, name: str, value: Any) -> float:
     """Return ``value`` as a float above 0."""
-    if not value > 0:
+    if not (isinstance(value, Real) and float(value) > 0):
         raise ValueError(f"{type(owner).__name__}: {name} must be above 0, got {value!r}")
     return float(value)
+
+
+def factors(owner: object, name: str, values: Any) -> tuple[float, ...]:
+    """Return one factor a class as floats of at least 0, not all of them 0."""
+    factors = tuple(float(value) for value in values)
+    if not all(0 <= factor < inf for factor in factors) or not any(factors):
+        raise ValueError(
+            f"{type(owner).__name__}: {name} must be 0 or more and not all 0, got {factors}"
+        )
+    return factors
+
+
+def input_shape(sizes: Any) -> Shape:
+    """Return the shape of one image as a tuple."""
+    try:
+        shape = tuple(operator.index(size) for size in sizes)
+    except TypeError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise ValueError(
+            "input_shape must list the sizes of one image without the batch axis, such as "
+            f"(28, 28, 1); got {sizes!r}"
+        )
+    return shape
 
 
 def images(shape: Shape) -> None:

@@ -164,20 +164,6 @@ class Concat(Layer, kind="concat"):
                 )
         return functional.concat(outputs, axis=self.axis)
 
-    def config(self) -> dict[str, Any]:
-        """Return the branches, and axis and name where they are not the default."""
-        config: dict[str, Any] = {"branches": self.branches}
-        if self.axis != -1:
-            config["axis"] = self.axis
-        if self.name:
-            config["name"] = self.name
-        return config
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Concat":
-        """Make the container from :meth:`config`."""
-        return cls(*config["branches"], axis=config.get("axis", -1), name=config.get("name", ""))
-
     def __repr__(self) -> str:
         axis = [f"axis={self.axis}"] if self.axis != -1 else []
         return _tree("Concat", [repr(branch) for branch in self.branches] + axis)

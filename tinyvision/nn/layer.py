@@ -13,16 +13,16 @@ A layer of your own takes a few lines; its sizes come from the first input it se
             return x * self.s
 
 Its constructor arguments are its architecture: they are what a model file keeps (``config``), so
-each must be stored under its own name. Tensors and layers kept in attributes are found by looking.
+each must be stored under its own name. Tensors and layers kept in attributes, also in lists, tuples
+and dictionaries there, are found by looking.
 """
 
 import inspect
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,13 @@ from .. import random
 from ..backend import Array
 from ..tape import no_grad
 from ..tensor import Tensor, as_tensor
+from . import checks
 from .init import Initializer
 
 LAYERS: dict[str, type["Layer"]] = {}  # every class of layer by name, for loading architectures
 
 Watcher = Callable[["Layer", Tensor], None]
+T = TypeVar("T")
 
 _path: ContextVar[tuple[str, ...]] = ContextVar("tinyvision_layer_path", default=())
 _watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("tinyvision_layer_watchers", default=())
@@ -155,12 +157,17 @@ class Layer:
         """Let :meth:`setup` make the parameters, and name the layers inside."""
         known = {id(child) for _, child in self.children()}
         self.setup(*shapes)
-        names: dict[str, Layer] = {}
-        for name, child in self.children():
-            if names.setdefault(name, child) is not child:
+        names: dict[str, Layer | Tensor] = {}
+        found: list[tuple[str, Layer | Tensor]] = [*self.children(), *held(self, Tensor)]
+        for name, value in found:
+            if names.setdefault(name, value) is not value:
+                kind = "layers" if isinstance(value, Layer) else "tensors"
                 raise ValueError(
-                    f"{type(self).__name__} holds two layers called {name!r}: give them two names"
+                    f"{type(self).__name__} holds two {kind} called {name!r}: give them two names"
                 )
+            if "." in name:  # the path a.b would be that of b inside a
+                raise ValueError(f"a name in a model may hold no dot, {name!r} does: rename it")
+        for name, child in self.children():
             child.name = name
             if id(child) not in known:  # made by setup, after train() or eval() was called
                 child.train(self.training)
@@ -198,7 +205,7 @@ class Layer:
 
     def probe(self, input_shape: Shape) -> Tensor:
         """Run one image of zeros in inference mode, without a tape; return the output (1, ...)."""
-        shape = _image_shape(input_shape)
+        shape = checks.input_shape(input_shape)
         floats = [t.data for _, t in self.tensors() if t.dtype.kind == "f"]
         on_host = all(isinstance(array, np.ndarray) for array in floats)
         modes = [(layer, layer.training) for layer in self.layers()]
@@ -225,14 +232,9 @@ class Layer:
     # --- what is inside -----------------------------------------------------------------------
 
     def children(self) -> Iterator[tuple[str, "Layer"]]:
-        """Yield ``(name, layer)`` for the layers in attributes, also in lists and tuples."""
-        for attribute, value in vars(self).items():
-            if isinstance(value, Layer):
-                yield value.name or attribute, value
-            elif isinstance(value, (list, tuple)):
-                for i, item in enumerate(value):
-                    if isinstance(item, Layer):
-                        yield item.name or f"{attribute}{i + 1}", item
+        """Yield ``(name, layer)`` for the layers that this one keeps."""
+        for name, child in held(self, Layer):
+            yield child.name or name, child
 
     def layers(self) -> Iterator["Layer"]:
         """Yield this layer and all inside it, outermost first, each once."""
@@ -255,9 +257,8 @@ class Layer:
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield ``(dotted path, tensor)`` of every parameter and buffer (running statistics)."""
         for path, layer in self.named_layers():
-            for attribute, value in vars(layer).items():
-                if isinstance(value, Tensor):
-                    yield f"{path}.{attribute}" if path else attribute, value
+            for name, tensor in held(layer, Tensor):
+                yield f"{path}.{name}" if path else name, tensor
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield ``(dotted path, parameter)``."""
@@ -342,23 +343,24 @@ class Layer:
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments that differ from their defaults."""
         arguments = {}
-        for parameter in inspect.signature(type(self).__init__).parameters.values():
-            if parameter.name == "self":
-                continue
+        for parameter in _arguments(type(self)):
             if not hasattr(self, parameter.name):
                 raise TypeError(
                     f"{type(self).__name__} does not keep its argument {parameter.name!r} in an "
                     "attribute of that name: do so, or define config()"
                 )
             value = getattr(self, parameter.name)
-            if parameter.default is inspect.Parameter.empty or value != parameter.default:
+            # an array has no single truth value; to_data says what to use instead of one
+            if isinstance(value, np.ndarray) or value != parameter.default:
                 arguments[parameter.name] = value
         return arguments
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Layer":
         """Make a layer from what :meth:`config` returned."""
-        return cls(**config)
+        listed = [p.name for p in _arguments(cls) if p.kind is p.VAR_POSITIONAL]
+        named = {name: value for name, value in config.items() if name not in listed}
+        return cls(*(value for name in listed for value in config[name]), **named)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -369,14 +371,25 @@ class Layer:
         return str(summarize(self, input_shape))
 
 
-def _image_shape(sizes: Any) -> Shape:
-    try:
-        shape = tuple(operator.index(size) for size in sizes)
-    except TypeError:
-        shape = ()
-    if not shape or min(shape) < 1:
-        raise ValueError(
-            "input_shape must list the sizes of one image without the batch axis, such as "
-            f"(28, 28, 1); got {sizes!r}"
-        )
-    return shape
+def held(layer: Layer, kind: type[T]) -> Iterator[tuple[str, T]]:
+    """Yield ``(name, value)`` of the values of a kind in a layer's attributes and lists there."""
+    for attribute, value in vars(layer).items():
+        items: Iterable[tuple[str, Any]] = ((attribute, value),)
+        if isinstance(value, (list, tuple)):
+            items = ((f"{attribute}{i}", item) for i, item in enumerate(value, 1))
+        elif isinstance(value, dict):
+            items = ((f"{attribute}_{key}", item) for key, item in value.items())
+        yield from ((name, item) for name, item in items if isinstance(item, kind))
+
+
+def _arguments(cls: type[Layer]) -> list[inspect.Parameter]:
+    """List a constructor's arguments; refuse those that a model file could not hand back."""
+    arguments = list(inspect.signature(cls).parameters.values())
+    for i, argument in enumerate(arguments):
+        late = i > 0 and argument.kind is argument.VAR_POSITIONAL
+        if late or argument.kind is argument.VAR_KEYWORD:
+            raise TypeError(
+                f"{cls.__name__}({argument}) cannot be rebuilt by name: define config() and "
+                "from_config(), or take named arguments"
+            )
+    return arguments

@@ -120,12 +120,7 @@ class CrossEntropy(Loss):
     def __post_init__(self) -> None:
         checks.rate(self, "smoothing", self.smoothing, below_one=False)
         if self.weights is not None:
-            weights = tuple(float(w) for w in self.weights)
-            if not weights or min(weights) < 0 or not max(weights) > 0:
-                raise ValueError(
-                    f"CrossEntropy: weights must be 0 or more and not all 0, got {weights}"
-                )
-            object.__setattr__(self, "weights", weights)
+            object.__setattr__(self, "weights", checks.factors(self, "weights", self.weights))
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Logits (N, K), labels (N,) in 0 .. K-1 -> scalar."""
@@ -206,7 +201,7 @@ class Focal(Loss):
         if not self.gamma >= 0:
             raise ValueError(f"Focal: gamma must be 0 or more, got {self.gamma!r}")
         if self.alpha is not None:
-            object.__setattr__(self, "alpha", tuple(float(a) for a in self.alpha))
+            object.__setattr__(self, "alpha", checks.factors(self, "alpha", self.alpha))
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Logits (N, K), labels (N,) in 0 .. K-1 -> scalar."""
@@ -219,6 +214,8 @@ class Focal(Loss):
             missing = (1.0 - log_p.exp()).clip(low=float(np.finfo(outputs.dtype).tiny))
             losses = missing**self.gamma * losses
         if self.alpha is not None:
+            if len(self.alpha) != outputs.shape[1]:
+                raise ShapeError(f"alpha must be {outputs.shape[1:]}, not {(len(self.alpha),)}")
             losses = losses * Tensor(np.array(self.alpha, outputs.dtype))[labels]
         return losses.mean()
 

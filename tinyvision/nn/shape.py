@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 from tinyvision_kernels.contract import Shape, ShapeError
 
@@ -46,15 +45,6 @@ class Reshape(Layer, kind="reshape"):
         if have != known if -1 not in self.shape else have % known:
             raise ShapeError(f"{have} values of an image {image} do not fit into {self.shape}")
         return tuple(have // known if n == -1 else n for n in self.shape)
-
-    def config(self) -> dict[str, Any]:
-        """Return the shape, and the name where there is one."""
-        return {"shape": self.shape, **({"name": self.name} if self.name else {})}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Reshape":
-        """Make the layer from :meth:`config`."""
-        return cls(*config["shape"], name=config.get("name", ""))
 
     def __repr__(self) -> str:
         return f"Reshape({', '.join(map(str, self.shape))})"

@@ -8,7 +8,7 @@ from tinyvision_kernels.contract import Shape
 from .. import tape
 from ..ops.op import Op
 from ..tensor import Tensor
-from .layer import Layer, current_path, watching
+from .layer import Layer, current_path, held, watching
 
 WIDTH = 100  # columns a table may fill
 
@@ -124,7 +124,7 @@ def summarize(model: Layer, input_shape: Shape) -> Summary:
     def note_layer(layer: Layer, output: Tensor) -> None:
         computes = current_path() in pending
         flops = pending.pop(current_path(), 0)
-        own = [v for v in vars(layer).values() if isinstance(v, Tensor) and v.requires_grad]
+        own = [t for _, t in held(layer, Tensor) if t.requires_grad]
         fresh = [p for p in own if id(p) not in counted]
         counted.update(map(id, fresh))
         if not computes and not fresh and any(layer.children()):
@@ -142,8 +142,8 @@ def summarize(model: Layer, input_shape: Shape) -> Summary:
 
     with tape.listening(note_op), watching(note_layer):
         model.probe(input_shape)
-    held = sum(p.size * p.dtype.itemsize for p in model.parameters())
-    return Summary(tuple(rows), tuple(input_shape), held)
+    size = sum(p.size * p.dtype.itemsize for p in model.parameters())
+    return Summary(tuple(rows), tuple(input_shape), size)
 
 
 def _sizes(shape: Shape) -> str:
