@@ -130,7 +130,9 @@ def load(path: str | Path, *, with_training: bool = False) -> ModelFile:
         raise ModelFileError(f"{path}: the header has no {error}") from error
     except (TinyvisionError, ValueError) as error:
         raise ModelFileError(f"{path}: {error}") from error
-    except (TypeError, AttributeError, OverflowError) as error:
+    except MemoryError as error:
+        raise ModelFileError(f"{path}: its model does not fit into memory: {error}") from error
+    except (TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path}: the header does not fit the format: {error}") from error
 
 
@@ -146,11 +148,18 @@ def read(path: Path, *, with_training: bool) -> tuple[dict[str, Any], dict[str, 
         with safe_open(path, framework="numpy") as file:
             header = _header(path, file.metadata() or {})  # a stranger's tensors are not read
             names = [n for n in file.keys() if with_training or not n.startswith(TRAINING)]  # noqa: SIM118
-            return header, {name: file.get_tensor(name) for name in names}
+            return header, {name: _tensor(path, file, name) for name in names}
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from error
     except SafetensorError as error:
         raise ModelFileError(f"{path} is no safetensors file, or was cut short: {error}") from error
+
+
+def _tensor(path: Path, file: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(file.get_tensor(name))
+    except (TypeError, AttributeError) as error:  # bfloat16, for example, which NumPy lacks
+        raise ModelFileError(f"{path}: tensor {name!r} cannot be read: {error}") from error
 
 
 def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -163,7 +172,7 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: the {HEADER!r} header is damaged: {error}") from error
     written_as = header.get("format") if isinstance(header, dict) else None
-    if not isinstance(written_as, int) or written_as < 1:
+    if type(written_as) is not int or written_as < 1:
         raise ModelFileError(f"{path}: the {HEADER!r} header names no format it was written in")
     if written_as > FORMAT_VERSION:
         raise ModelFileError(
@@ -193,24 +202,28 @@ def _assemble(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
         tensors=_under(TRAINING, tensors),
     )
     _check(file)
-    output_shape = model.build(file.input_shape)
-    if labels and len(labels) != output_shape[-1]:
-        raise ModelFileError(
-            f"the file names {len(labels)} labels, but the model has {output_shape[-1]} outputs"
-        )
     model.load_state(_under(MODEL, tensors))
     model.eval()
     return file
 
 
 def _check(file: ModelFile) -> None:
-    """Refuse preprocessing that makes images of another shape than the model takes."""
+    """Build the model where it is not; refuse what does not fit it: preprocessing or labels."""
     prepared = (*file.preprocess.size, file.preprocess.channels)
     if tuple(file.input_shape) != prepared:
         raise ModelFileError(
             f"the model takes images of shape {file.input_shape}, the preprocessing makes "
             f"{prepared}: the two must be equal"
         )
+    outputs = file.model.build(file.input_shape)  # runs it once: it takes such images
+    if file.labels and (len(file.labels),) != outputs:
+        raise ModelFileError(
+            f"the file names {len(file.labels)} labels, but the model has "
+            f"{' x '.join(map(str, outputs))} outputs"
+        )
+    twice = sorted({label for label in file.labels if file.labels.count(label) > 1})
+    if twice:
+        raise ModelFileError(f"the label {twice[0]!r} is used more than once")
 
 
 def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
