@@ -38,9 +38,13 @@ class Prediction:
 
 def probabilities(file: ModelFile, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return class probabilities (N, K) of preprocessed images (N, H, W, C)."""
+    mode = file.model.training
     file.model.eval()
-    with no_grad():
-        return softmax(file.model(Tensor(x))).numpy()
+    try:
+        with no_grad():
+            return softmax(file.model(Tensor(x))).numpy()
+    finally:
+        file.model.train(mode)
 
 
 def predict(
@@ -54,8 +58,10 @@ def predict(
         From :func:`tinyvision.modelfile.load`; its preprocessing is applied to each image.
     paths : iterable of paths
     top : int
-        How many classes to list.
+        How many classes to list, 1 or more.
     """
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
     labels = file.labels
     for path in paths:
         try:
