@@ -172,6 +172,22 @@ def test_a_named_set_is_brought_to_size_and_channels(tmp_path):
     assert (padded.test.images[:, :, 2:-2] >= 100).all()
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])
+def test_an_image_of_a_named_set_is_the_same_when_predicted_alone(
+    tmp_path, monkeypatch, fit, channels
+):
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 20, 3), np.uint8)
+    whole = data.Dataset(noise, np.arange(12) % 2, ("a", "b"), "noise")
+    source = replace(SOURCES["shapes"], name="noise", read=lambda folder, size: (whole, whole))
+    monkeypatch.setitem(SOURCES, "noise", source)
+    test = load("noise", size=(9, 14), fit=fit, channels=channels).test
+    steps = data.Preprocess((9, 14), channels, fit)
+    for image, prepared in zip(noise, steps.batch(test.images), strict=True):
+        Image.fromarray(image).save(tmp_path / "one.png")
+        assert np.array_equal(steps.file(tmp_path / "one.png"), prepared)
+
+
 def test_a_folder_is_loaded_with_its_defaults(tmp_path):
     splits = load(write_photos(tmp_path / "photos"), val=0.2, test=0.2)
     assert splits.train.image_shape == (64, 64, 3)

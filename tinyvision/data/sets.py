@@ -168,6 +168,9 @@ def _brought_to(dataset: Dataset, size: Size | None, channels: int | None, fit: 
     """Bring all images of a set to a size and a number of channels; None leaves them alone."""
     images = dataset.images
     N, H, W, C = images.shape
+    if channels == 1 and C == 3:  # gray before small, as a file is decoded for prediction
+        tall = Image.fromarray(images.reshape(N * H, W, 3))  # (N, H, W, 3) in one
+        images, C = np.array(tall.convert("L")).reshape(N, H, W, 1), 1
     if size is not None and size != (H, W):
         resized = np.empty((N, *size, C), np.uint8)
         for i in range(N):
@@ -175,7 +178,4 @@ def _brought_to(dataset: Dataset, size: Size | None, channels: int | None, fit: 
         images = resized
     if channels == 3 and C == 1:
         images = np.repeat(images, 3, axis=3)
-    elif channels == 1 and C == 3:
-        tall = Image.fromarray(images.reshape(N * images.shape[1], -1, 3))  # (N, H, W, 3) in one
-        images = np.array(tall.convert("L")).reshape(*images.shape[:3], 1)
     return dataset if images is dataset.images else replace(dataset, images=images)
