@@ -143,6 +143,15 @@ def test_missing_parts_are_split_off_the_training_part(
     assert [len(part) for part in (splits.train, splits.val, splits.test)] == sizes
 
 
+def test_a_test_folder_of_unlabelled_images_is_no_test_part(tmp_path: Path) -> None:
+    fill(tmp_path / "train", a=10, b=10)
+    put(tmp_path / "test" / "0.png")
+    (tmp_path / "val" / "a").mkdir(parents=True)
+    splits = load_folder(tmp_path, (4, 4), 1)
+    assert [len(part) for part in (splits.train, splits.val, splits.test)] == [14, 2, 4]
+    assert [file.path for file in splits.skipped] == [str(tmp_path / "test" / "0.png")]
+
+
 def test_reading_a_divided_folder_as_one_set_is_refused(tmp_path: Path) -> None:
     for part in ("train", "test"):
         fill(tmp_path / part, a=2, b=2)

@@ -92,8 +92,8 @@ def load_folder(
 ) -> Splits:
     """Read a folder of images and split it, or take the split that it comes with.
 
-    A folder with ready "train", "val" and "test" folders keeps them; a part it lacks is split off
-    its training part.
+    A folder with ready "train", "val" and "test" folders keeps them; a part it lacks, or that has
+    no usable images in class folders, is split off its training part.
 
     Parameters
     ----------
@@ -114,6 +114,7 @@ def load_folder(
     parts, skipped = _read_parts(layout, layout.classes, size, channels, fit, progress)
     train = parts[layout.training_part]
     _refuse_problems(layout, train, min_per_class=2)
+    parts = {part: dataset for part, dataset in parts.items() if len(dataset)}
     if "val" in parts and "test" in parts:
         return Splits(train, parts["val"], parts["test"], skipped)
     if "val" in parts:
