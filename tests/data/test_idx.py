@@ -82,6 +82,10 @@ WRONG = {
     "bad crc": (gzip.compress(GOOD)[:-8] + bytes(8), "is a damaged gzip file"),
     "bad deflate": (gzip.compress(GOOD)[:10] + b"\xff" * 30, "is a damaged gzip file"),
     "gzip of nothing": (gzip.compress(b""), "is not an idx file"),
+    "nothing, hugely": (
+        idx_bytes(8, (0, *(2**32 - 1,) * 4), b""),
+        "an array of 0 x 4294967295 x .* is too large",
+    ),
     # A header that claims 2**96 bytes must be refused without reserving them.
     "lying header": (
         idx_bytes(8, (2**32 - 1,) * 3, bytes(10)),

@@ -89,7 +89,12 @@ def _parse(file: BinaryIO, path: Path) -> NDArray[Any]:
             f"{path} is {fault}: its header says {' x '.join(map(str, shape))} elements of "
             f"{dtype.itemsize} byte(s), {expected:,} bytes in all, but {found} follow."
         )
-    return np.frombuffer(data, dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+    values = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="), copy=False)
+    try:
+        return values.reshape(shape)
+    except ValueError:  # 0 x 4294967295 x ...: nothing, but more of it than an array can count
+        sizes = " x ".join(map(str, shape))
+        raise DataError(f"{path}: an array of {sizes} is too large.") from None
 
 
 def _read_at_most(file: BinaryIO, limit: int) -> bytearray:
