@@ -266,6 +266,16 @@ def test_a_place_no_file_can_have(tmp_path: Path, place: str, reason: str) -> No
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "folder"]
 
 
+@linux
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match=r"cannot write .*: it is a device or a pipe, not a file"):
+        tv.save(small_file(), pipe)
+    assert pipe.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     tv.save(small_file(seed=1), path)

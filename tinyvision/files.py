@@ -1,5 +1,6 @@
 """Writing files so that a reader finds the old file or the new one, never half of one."""
 
+import errno
 import os
 import secrets
 from contextlib import suppress
@@ -26,6 +27,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            # renaming would put a file in the place of /dev/null, for everybody on the machine
+            raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
         try:
             _write(temporary, content)
             temporary.replace(target)
