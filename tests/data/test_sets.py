@@ -245,6 +245,12 @@ def test_an_unknown_name_is_refused_with_the_nearest(name, hint, tmp_path, monke
     caught.match(hint)
 
 
+@pytest.mark.parametrize("name", ["~nobody-of-this-name", "~nobody-of-this-name/photos"])
+def test_the_home_of_an_unknown_user_is_refused(name):
+    with pytest.raises(DataError, match=f"{name}: the home folder that its ~ stands for"):
+        load(name)
+
+
 def test_a_missing_path_is_called_a_missing_folder(tmp_path):
     for folder in (tmp_path / "gone", str(tmp_path / "gone"), "./gone"):
         with pytest.raises(DataError, match=r"There is no folder .*gone"):

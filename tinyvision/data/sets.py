@@ -102,15 +102,20 @@ def find_source(name_or_folder: str | Path) -> DataSource | None:
     Raises
     ------
     DataError
-        Neither a set nor a folder.
+        Neither a set nor a folder, or in the home folder of a user who is not there.
     """
     if isinstance(name_or_folder, Path):
         return None
     for name, source in SOURCES.items():
         if _key(name) == _key(name_or_folder):
             return source
-    is_path = os.sep in name_or_folder or "/" in name_or_folder
-    if is_path or Path(name_or_folder).expanduser().is_dir():
+    try:
+        is_folder = Path(name_or_folder).expanduser().is_dir()
+    except RuntimeError:
+        raise DataError(
+            f"{name_or_folder}: the home folder that its ~ stands for is not known here."
+        ) from None
+    if is_folder or os.sep in name_or_folder or "/" in name_or_folder:
         return None  # a path that is missing is best explained by the folder's own loader
     nearby = [path.name for path in Path().iterdir() if path.is_dir()]
     close = get_close_matches(name_or_folder.lower(), [*SOURCES, *nearby], n=3, cutoff=0.5)
