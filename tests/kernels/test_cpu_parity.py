@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from agreement import assert_agrees
-from cases import Case, cases, conv_case, pool_case
+from cases import Case, cases, conv_case, make, pool_case, run
 from geometries import conv_geometries, pool_geometries
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +29,18 @@ def test_every_compiled_kernel_is_in_the_contract():
 )
 def test_agrees_with_the_reference(case: Case, dtype: type):
     assert_agrees(case, cpu.TABLE[case.kernel], dtype)
+
+
+@both_precisions
+@pytest.mark.parametrize("smoothing", [0.0, 0.5, 1.0])
+def test_impossible_classes_cost_nothing_unless_they_are_wanted(smoothing: float, dtype: type):
+    logits = np.full((2, 3), -np.inf)
+    logits[:, 1] = 0.5
+    given = {"logits": logits, "labels": np.array([1, 2]), "weights": None, "smoothing": smoothing}
+    case = make("softmax_cross_entropy", "logits of -inf", given)
+    assert_agrees(case, cpu.TABLE[case.kernel], dtype)
+    losses = run(case, cpu.TABLE[case.kernel], dtype)["losses"]
+    np.testing.assert_array_equal(losses, [np.inf if smoothing else 0, np.inf])
 
 
 def own(*names: str) -> list[str]:

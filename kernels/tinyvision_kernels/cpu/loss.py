@@ -33,10 +33,11 @@ def _cross_entropy_rows(arrays: Arrays, target: Settings, start: int, stop: int)
     for m in range(start, stop):
         x, label = logits[m], labels[m]
         largest, log_total = softmax_row(probs[m], x)
-        loss = on * weights[label] * (largest - x[label] + log_total)
-        if (
-            off != 0
-        ):  # where it is, a logit of -inf at another label costs nothing, not 0 * inf = NaN
+        # A class that is not wanted costs nothing, even at a logit of -inf: not 0 * inf = NaN.
+        loss = constant(0, on)
+        if on != 0:
+            loss = on * weights[label] * (largest - x[label] + log_total)
+        if off != 0:
             for k in range(x.size):
                 loss += off * weights[k] * (largest - x[k] + log_total)
         losses[m] = loss
