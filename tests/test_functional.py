@@ -371,6 +371,14 @@ def test_activations_are_their_formulas(function: Any, expected: Callable[..., A
     np.testing.assert_allclose(function(x).numpy(), expected(x), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "function", [functional.softmax, lambda x: functional.dense(x, normal(3, 2))]
+)
+def test_what_works_on_rows_refuses_a_single_number(function: Any) -> None:
+    with pytest.raises(ShapeError, match=r"at least one axis"):
+        function(Tensor(np.array(1.5)))
+
+
 def test_dense_takes_any_number_of_axes() -> None:
     x, w, b = normal(2, 3, 4), normal(4, 5), normal(5)
     np.testing.assert_allclose(functional.dense(x, w, b).numpy(), x @ w + b)

@@ -52,7 +52,9 @@ class Tensor:
                 f"a tensor holds float32, float64, integers or booleans, not {data.dtype}; convert "
                 "with .astype('float32')"
             )
-        self.data: Array = _backend.current().asarray(data)
+        # files often hold big-endian numbers, which no kernel computes with
+        native = None if data.dtype.isnative else data.dtype.newbyteorder("=")
+        self.data: Array = _backend.current().asarray(data, native)
         if requires_grad and self.data.dtype.kind != "f":
             raise TypeError(
                 f"only float32 and float64 tensors have gradients, this one is {self.data.dtype}; "
@@ -118,6 +120,19 @@ class Tensor:
     def __len__(self) -> int:
         return int(self.shape[0])
 
+    def __bool__(self) -> bool:
+        """Truth of the only element, as ``while loss > 0.1:`` asks for it."""
+        if self.size != 1:
+            raise ValueError(
+                f"a tensor of shape {self.shape} is neither true nor false; compare one element, "
+                "or ask .numpy().any() or .numpy().all()"
+            )
+        return bool(self.item())
+
+    def __array__(self, *_: Any, **__: Any) -> NDArray[Any]:
+        """Refuse to become an array unasked: NumPy's functions would lose the gradient."""
+        raise TypeError("NumPy functions do not take tensors; pass them tensor.numpy()")
+
     __hash__ = object.__hash__
 
     # --- the walk back ------------------------------------------------------------------------
@@ -155,7 +170,7 @@ class Tensor:
                     "there: pass dy, or reduce to a scalar loss first (.sum(), .mean())"
                 )
             return backend.xp.ones(self.shape, self.dtype)
-        dy = dy.data if isinstance(dy, Tensor) else backend.asarray(dy, self.dtype)
+        dy = backend.asarray(dy.data if isinstance(dy, Tensor) else dy, self.dtype)
         if tuple(dy.shape) != self.shape:
             raise ValueError(f"dy has shape {tuple(dy.shape)}, the tensor has {self.shape}")
         return dy

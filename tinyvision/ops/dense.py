@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-from tinyvision_kernels.contract import Shape
+from tinyvision_kernels.contract import Shape, ShapeError
 
 from ..backend import Array, Kernels
 from .op import Grads, Op, Saved
@@ -11,6 +11,8 @@ from .op import Grads, Op, Saved
 
 def rows(x: Array) -> Array:
     """View x (..., D) as (M, D): kernels that work row by row take any number of axes so."""
+    if not x.ndim:
+        raise ShapeError("x must have at least one axis, (..., D); it is a single number")
     return x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 

@@ -51,7 +51,7 @@ class Mean(Op):
 
     def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
         one = kept(saved, self.axis)
-        count = prod(saved) // prod(one)
+        count = prod(n for n, left in zip(saved, one, strict=True) if left != n)
         return (k.xp.broadcast_to(dy.reshape(one) / count, saved),)
 
     def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
