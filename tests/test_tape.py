@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from tinyvision import backend, tape
+from tinyvision.nn import Parameter
 from tinyvision.ops.op import Op
+from tinyvision.optim import SGD
 from tinyvision.tape import no_grad
 from tinyvision.tensor import Tensor, apply
 
@@ -171,6 +173,22 @@ def test_half_walked_graphs_are_refused_too() -> None:
     (shared * 2).sum().backward()
     with pytest.raises(RuntimeError, match="behind Mul has been walked already"):
         (shared * 3).sum().backward()
+
+
+def test_backward_after_a_step_is_refused_before_anything_is_added() -> None:
+    w, v = (Parameter(np.array([2.0, 3.0]), name=name) for name in "wv")
+    optimizer = SGD([w], lr=0.1)
+    x = leaf(1.0, 4.0)
+    y = (x * w * v).sum()
+    y.backward(retain=True)
+    optimizer.step()
+    before = x.grad.copy()
+    with pytest.raises(RuntimeError, match=r"optimiser has changed 'w' of Mul since the forward"):
+        y.backward()
+    np.testing.assert_array_equal(x.grad, before)
+    optimizer.zero_grad()
+    (x * w * v).sum().backward()  # the way out that the sentence names
+    np.testing.assert_allclose(w.grad, [2, 12])
 
 
 def test_retain_allows_another_walk() -> None:

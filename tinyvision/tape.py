@@ -34,11 +34,12 @@ _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("tinyvision_listeners"
 class Node:
     """One step of the tape: ``output = op(inputs)`` on a backend, with what backward needs."""
 
-    __slots__ = ("backend", "inputs", "op", "saved", "spent")
+    __slots__ = ("backend", "inputs", "op", "saved", "spent", "versions")
 
     def __init__(self, op: Op, inputs: tuple[Tensor, ...], saved: Saved, backend: Backend) -> None:
         self.op, self.inputs, self.saved, self.backend = op, inputs, saved, backend
         self.spent = False
+        self.versions = [tensor.version for tensor in inputs]
 
 
 @contextmanager
@@ -150,4 +151,11 @@ def _sources(tensor: Tensor) -> tuple[Tensor, ...]:
             f"backward: the graph behind {node.op.name} has been walked already and its saved "
             "arrays are gone; run the forward pass again, or pass retain=True to the first backward"
         )
+    for source, version in zip(node.inputs, node.versions, strict=True):
+        if source.version != version:
+            raise RuntimeError(
+                f"backward: an optimiser has changed {source.name or 'an input'!r} of "
+                f"{node.op.name} since the forward pass, so its gradients would be wrong; run the "
+                "forward pass again, or step after the last backward"
+            )
     return node.inputs

@@ -35,9 +35,11 @@ class Tensor:
     data : array of the backend in force when the tensor was made
     grad : array of the same shape and dtype, or None
         Accumulates over backward calls until :meth:`zero_grad`.
+    version : int
+        How often an optimiser has changed the data in place, so that backward notices.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "name", "node", "requires_grad")
+    __slots__ = ("__weakref__", "data", "grad", "name", "node", "requires_grad", "version")
     __array_priority__ = 1000  # so that array * tensor asks the tensor
 
     def __init__(self, data: Any, *, requires_grad: bool = False, name: str = "") -> None:
@@ -64,6 +66,7 @@ class Tensor:
         self.requires_grad = requires_grad
         self.node: tape.Node | None = None
         self.name = name
+        self.version = 0
 
     # --- what it is ---------------------------------------------------------------------------
 
@@ -152,7 +155,8 @@ class Tensor:
         ValueError
             The tensor is no scalar and ``dy`` is missing, or ``dy`` has another shape.
         RuntimeError
-            Nothing here requires a gradient, or the graph has been walked already.
+            Nothing here requires a gradient, the graph has been walked already, or an optimiser
+            has changed a parameter since the forward pass.
         """
         if not self.requires_grad:
             raise RuntimeError(
@@ -307,7 +311,7 @@ def _wrap(data: Array) -> Tensor:
         data = xp.asarray(data)
     tensor = Tensor.__new__(Tensor)
     tensor.data, tensor.grad, tensor.requires_grad = data, None, False
-    tensor.node, tensor.name = None, ""
+    tensor.node, tensor.name, tensor.version = None, "", 0
     return tensor
 
 

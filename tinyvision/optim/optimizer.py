@@ -106,6 +106,8 @@ class Optimizer:
         self.step_count += 1
         for segment in self.memory.segments:
             self.update(k, segment, lr, scale)
+        for parameter in self.parameters:
+            parameter.version += 1  # so that no backward mixes old activations with new weights
 
     def update(self, k: Kernels, segment: Segment, lr: float, scale: float) -> None:
         """Run the kernel of this optimiser on one segment."""
