@@ -82,7 +82,7 @@ def hold(
     *,
     flops: int = 0,
     tolerance: float | None = 1e-4,
-    rounds: int = 15,
+    rounds: tuple[int, int] = (15, 200),
     slow: tuple[str, ...] = ("reference",),
 ) -> Contest:
     """Compare the contestants' results, then time them in turn.
@@ -98,6 +98,8 @@ def hold(
     tolerance : float or None
         Largest difference allowed, as a share of the largest value; None where results differ on
         purpose (a training step changes weights).
+    rounds : (int, int)
+        Fewest and most rounds; in between, as many as fit into half a second of our own.
     slow : names
         Contestants that run in three rounds only.
     """
@@ -116,8 +118,16 @@ def hold(
             if who != OURS and (who not in slow or len(scores[who].seconds) < 3):
                 timed(who)
 
+    start = perf_counter()
+    contestants[OURS]()
+    fitting = int(0.5 / (perf_counter() - start))
     benchmark.group = group
-    benchmark.pedantic(lambda: timed(OURS), setup=others, rounds=rounds, warmup_rounds=1)
+    benchmark.pedantic(
+        lambda: timed(OURS),
+        setup=others,
+        rounds=min(max(fitting, rounds[0]), rounds[1]),
+        warmup_rounds=1,
+    )
     contest = Contest(group, name, flops, scores)
     benchmark.extra_info.update(contest.to_data())
     CONTESTS.append(contest)

@@ -9,7 +9,9 @@ from math import exp, log
 from pathlib import Path
 from typing import Any
 
-COLUMNS = ("work", "cpu ms", "GFLOP/s", "torch ms", "torch / cpu", "reference / cpu")
+COLUMNS = (
+    "work", "cpu ms", "spread", "GFLOP/s", "torch ms", "torch / cpu", "reference / cpu",
+)  # fmt: skip
 
 
 def rows(results: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
@@ -24,6 +26,7 @@ def rows(results: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
             (
                 line["name"],
                 f"{ms['cpu']:.3f}",
+                f"{line['spread']['cpu']:.0%}",
                 f"{line['gflops']:.0f}" if line["gflops"] else "",
                 f"{torch[0]:.3f}" if torch else "",
                 f"{line['vs torch']:.2f}" if torch else "",
@@ -34,7 +37,7 @@ def rows(results: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
             ratios.setdefault(line["group"], []).append(line["vs torch"])
     for group, values in ratios.items():
         mean = exp(sum(log(v) for v in values) / len(values))
-        groups[group].append(("geometric mean", "", "", "", f"{mean:.2f}", ""))
+        groups[group].append(("geometric mean", "", "", "", "", f"{mean:.2f}", ""))
     return groups
 
 
@@ -44,7 +47,8 @@ def caption(results: dict[str, Any]) -> str:
     versions = ", ".join(f"{p} {m[p]}" for p in ("numpy", "numba", "torch") if p in m)
     return (
         f"{m['processor']} ({m['vectors']}), {m['threads']} threads, {m['system']}, "
-        f"Python {m['python']}, {versions}; float32, medians of interleaved rounds"
+        f"Python {m['python']}, {versions}; float32, medians of interleaved rounds; spread: "
+        "between the quartiles"
     )
 
 
