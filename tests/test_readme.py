@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").glob("**/*.md"), *ROOT.glob("*/README.md")})
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-INSTALL_AND_TRAIN = "pip install . && tinyvision train"
+INSTALL_AND_TRAIN = "pip install -e . && tinyvision train"
 INSTALL_AND_TEST = "pip install -e '.[dev]' && pytest"
 
 

@@ -27,6 +27,7 @@ _HOME = {
     "ModelFile": "modelfile",
     "load": "modelfile",
     "save": "modelfile",
+    "predict": "inference",
     "seed": "random",
     "TinyvisionError": "errors",
 }
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .errors import TinyvisionError
     from .functional import concat, maximum, minimum, stack, where
     from .gradient_check import gradcheck
+    from .inference import predict
     from .modelfile import ModelFile, load, save
     from .random import seed
     from .tape import no_grad
@@ -62,6 +64,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "predict",
     "save",
     "schedules",
     "seed",

@@ -29,7 +29,7 @@ from .errors import BackendError
 Array = Any  # an array of the backend's module: numpy.ndarray or cupy.ndarray
 
 NAMES = ("reference", "cpu", "cuda")
-ALIASES = {"numpy": "reference", "numba": "cpu", "cupy": "cuda"}
+ALIASES = {"numpy": "reference", "numba": "cpu", "cupy": "cuda", "gpu": "cuda"}
 
 
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))

@@ -222,3 +222,21 @@ def test_version_and_help(tinyvision):
     for command in ("train", "evaluate", "predict", "data", "models", "backends"):
         assert "--json" in tinyvision(command, "--help").out
     assert "Commands" in tinyvision().err + tinyvision("-h").out
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_names_are_shown_as_they_are(tinyvision, model, tmp_path):
+    """Brackets are markup to the library that draws the tables, not to a user."""
+    odd = stripe_folder(tmp_path / "odd", per_class=4)
+    (odd / "rows").rename(odd / "y[red]z")
+    assert "y[red]z" in tinyvision("data", odd, "--no-sheet").out
+    image = next((odd / "flat").iterdir()).rename(odd / "flat" / "a[bold].png")
+    assert "a[bold].png" in tinyvision("predict", model, image).out
+
+
+def test_a_name_that_is_no_unicode_can_be_shown(tinyvision, model, stripes, tmp_path):
+    image = tmp_path / "b\udce9.png"  # a Latin-1 name on a disk of today
+    image.write_bytes(next((stripes / "flat").iterdir()).read_bytes())
+    assert "b?.png" in tinyvision("predict", model, image).out

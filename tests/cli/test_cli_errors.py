@@ -171,8 +171,19 @@ def test_a_finished_model_cannot_be_resumed(tinyvision, model):
     refused(tinyvision, FAILED, pattern, "train", "--resume", model)
 
 
+def test_a_run_that_is_done_cannot_be_resumed(tinyvision, model):
+    last = model.with_name("last.safetensors")
+    refused(tinyvision, FAILED, "the end of a run that has done its", "train", "--resume", last)
+
+
+def test_settings_beside_resume_are_refused_not_ignored(tinyvision, model):
+    words = ("train", "--resume", model.with_name("last.safetensors"), "--epochs", "9")
+    refused(tinyvision, USAGE, "leave out --epochs", *words)
+
+
 def test_a_checkpoint_of_other_data(tinyvision, model, stripes, tmp_path):
     last = modelfile.load(model.with_name("last.safetensors"), with_training=True)
+    last.training["recipe"]["epochs"] += 1  # else there is nothing to go on with
     last.training["recipe"]["data"] = str(stripe_folder(tmp_path / "other", per_class=4))
     modelfile.save(last, tmp_path / "last.safetensors")
     words = ("train", "--resume", "last.safetensors")

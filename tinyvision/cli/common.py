@@ -26,7 +26,10 @@ app = typer.Typer(
 
 BackendOption = Annotated[
     str | None,
-    typer.Option("--backend", help="reference, cpu, cuda or auto (the best that works here)."),
+    typer.Option(
+        "--backend",
+        help="reference, cpu, cuda or auto, the best that works here (or $TINYVISION_BACKEND).",
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .. import data
 from ..data import SOURCES, Splits, Survey, contact_sheet, survey
 from ..data.sets import find_source
+from ..report.words import printable
 from ..train import TerminalDisplay
 from .common import JsonOption, RootOption, app, console, print_json, shown
 
@@ -99,7 +101,7 @@ def _show_splits(screen: Console, splits: Splits) -> None:
         table.add_column(title, justify="right")
     columns = [d.counts().tolist() for d in parts]
     for label, *counts in zip(splits.train.classes, *columns, strict=True):
-        table.add_row(label, *(f"{n:,}" for n in (*counts, sum(counts))))
+        table.add_row(Text(printable(label)), *(f"{n:,}" for n in (*counts, sum(counts))))
     totals = [len(d) for d in parts]
     table.add_section()
     table.add_row("all", *(f"{n:,}" for n in (*totals, sum(totals))), style="bold")

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from .. import modelfile
 from ..errors import DataError
 from ..inference import Prediction, predict
+from ..report.words import printable
+from ..train import TerminalDisplay
 from .common import BackendOption, JsonOption, app, choose_backend, console, print_json
 
 
@@ -43,20 +44,17 @@ def predict_images(
         ]
         print_json({"model": str(model), "predictions": rows, "failed": failed})
     elif found:
-        console(False).print(_table(found))
+        _show(TerminalDisplay(console(False)), found)
     for failure in failed:
-        typer.echo(f"tinyvision: {failure['reason']}", err=True)
+        TerminalDisplay(console(True)).say(f"tinyvision: {failure['reason']}")
     if failed:
         raise typer.Exit(1)
 
 
-def _table(found: list[Prediction]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("image", overflow="fold")
-    table.add_column("shows", style="bold")
-    table.add_column("sure", justify="right")
-    table.add_column("else")
+def _show(display: TerminalDisplay, found: list[Prediction]) -> None:
+    """Print a line for each image; its path comes last and whole, so that it can be copied."""
+    width = max(len(p.label) for p in found)
     for p in found:
-        others = ", ".join(f"{name} {share:.1%}" for name, share in p.top[1:])
-        table.add_row(p.path, p.label, f"{p.probability:.1%}", others)
-    return table
+        others = ", ".join(f"{printable(name)} {share:.1%}" for name, share in p.top[1:])
+        line = f"{printable(p.label):<{width}}  {p.probability:>6.1%}  {p.path}"
+        display.say(f"{line}  (else {others})" if others else line)

@@ -30,6 +30,7 @@ DEFAULT = Recipe()
 
 @app.command("train")
 def train(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Argument(
@@ -64,7 +65,8 @@ def train(
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="A last.safetensors to go on from; its settings replace all but --data, --backend."
+            help="A last.safetensors to go on from, with its own settings: no others but "
+            "--data, --backend and --json go with it."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -73,6 +75,7 @@ def train(
     screen = console(as_json)
     in_force = choose_backend(backend)
     if resume is not None:
+        _refuse_settings(context)
         recipe = replace(recipe_of(resume), root=str(root) if root else None)
     else:
         try:
@@ -105,6 +108,21 @@ def train(
         _conclude(display, recipe, result, seconds, backend)
     if result.stopped == "interrupted":
         raise typer.Exit(130)
+
+
+def _refuse_settings(context: typer.Context) -> None:
+    """Refuse options beside --resume that it would have to ignore."""
+    given = [
+        parameter
+        for parameter in context.params
+        if parameter not in ("resume", "root", "backend", "as_json")
+        and getattr(context.get_parameter_source(parameter), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        words = ", ".join("DATA" if p == "data" else f"--{p.replace('_', '-')}" for p in given)
+        raise typer.BadParameter(
+            f"--resume goes on with the settings of its run: leave out {words}, or start a new run"
+        )
 
 
 def _headline(recipe: Recipe, backend: Backend) -> str:

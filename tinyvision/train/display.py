@@ -90,8 +90,9 @@ class TerminalDisplay(Display):
             progress.stop()
 
     def say(self, line: str) -> None:
-        """Print one line as it is."""
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        """Print one line as it is; what a file name holds beyond Unicode shows as "?"."""
+        whole = line.encode("utf-8", "replace").decode("utf-8")
+        self.console.print(whole, highlight=False, markup=False, soft_wrap=True)
 
     def reading(self, done: int, total: int | None) -> None:
         """So many images, or bytes of a download, are there (in all None: nobody knows)."""

@@ -162,7 +162,13 @@ def recipe_of(checkpoint: Path) -> Recipe:
         raise ModelFileError(
             f"{checkpoint} holds no run to go on with: give the last.safetensors of one"
         )
-    return Recipe.from_data(record["recipe"])
+    recipe = Recipe.from_data(record["recipe"])
+    if len(record.get("history", ())) >= recipe.epochs:
+        raise ModelFileError(
+            f"{checkpoint} is the end of a run that has done its {recipe.epochs} epochs: use "
+            "best.safetensors beside it, or start a new run with more epochs"
+        )
+    return recipe
 
 
 @dataclass
