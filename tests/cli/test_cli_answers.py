@@ -240,3 +240,31 @@ def test_a_name_that_is_no_unicode_can_be_shown(tinyvision, model, stripes, tmp_
     image = tmp_path / "b\udce9.png"  # a Latin-1 name on a disk of today
     image.write_bytes(next((stripes / "flat").iterdir()).read_bytes())
     assert "b?.png" in tinyvision("predict", model, image).out
+
+
+# --- odd images -----------------------------------------------------------------------------------
+
+BROKEN = {
+    "broken.png",
+    "broken_data_stream.png",
+    "decompression_bomb.gif",
+    "made_empty.jpg",
+    "made_half_hopper.jpg",
+    "made_text_named.png",
+    "truncated_image.png",
+    "truncated_jpeg.jpg",
+    "zero_width.gif",
+}  # as README.txt beside the files has it
+
+
+def test_a_folder_of_odd_images_trains_and_lists_the_broken_ones(tinyvision, data_root, tmp_path):
+    for i, path in enumerate(sorted((data_root / "odd-images").iterdir())):
+        folder = tmp_path / "odd" / "ab"[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / path.name).write_bytes(path.read_bytes())
+    words = ("--model", "lenet5", "--epochs", 1, "--size", 16, "--json")
+    done = tinyvision("train", tmp_path / "odd", *words)
+    assert done.code == 0
+    assert {skipped["path"].rpartition("/")[2] for skipped in done.json["skipped"]} == BROKEN
+    for name in BROKEN:
+        assert name in done.err
