@@ -1,13 +1,16 @@
-"""Results as a table: in the terminal after a run, and as Markdown for the README.
+"""Results as a table: in the terminal after a run, and as Markdown in the README.
 
-``python -m benchmarks.table benchmarks/results/*.json`` prints the Markdown.
+``python -m benchmarks.table README.md benchmarks/README.md`` writes the tables of these pages anew.
 """
 
 import json
+import re
 import sys
 from math import exp, log
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parent.parent
 
 COLUMNS = (
     "work", "cpu ms", "spread", "GFLOP/s", "torch ms", "torch / cpu", "reference / cpu",
@@ -69,18 +72,36 @@ def print_table(results: dict[str, Any]) -> None:
     console.print(f"\n{caption(results)}", highlight=False)
 
 
-def markdown(results: dict[str, Any]) -> str:
-    """Return the results as Markdown tables."""
+def markdown(results: dict[str, Any], groups: list[str] | None = None) -> str:
+    """Return the results as Markdown tables, of some groups or of all."""
     parts = []
     for group, lines in rows(results).items():
-        parts.append(f"**{group}**\n")
-        parts.append("| " + " | ".join(COLUMNS) + " |")
+        if groups and group not in groups:
+            continue
+        parts += [f"**{group}**", "", "| " + " | ".join(COLUMNS) + " |"]
         parts.append("|---|" + "---:|" * (len(COLUMNS) - 1))
-        parts += ["| " + " | ".join(line) + " |" for line in lines]
-        parts.append("")
+        parts += ["| " + " | ".join(line) + " |" for line in lines] + [""]
     return "\n".join([*parts, f"<sub>{caption(results)}</sub>"])
 
 
+MARKED = re.compile(r"(<!-- table (\S+)(?:: (.+?))? -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+def refresh(page: str) -> str:
+    """Write the tables of a page anew, each between its marks.
+
+    ``<!-- table benchmarks/results/NAME.json: group, group -->`` opens one; without groups it shows
+    all of them. ``<!-- end of table -->`` closes it.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        opening, path, groups, closing = match.groups()
+        results = json.loads((ROOT / path).read_text())
+        return opening + markdown(results, groups.split(", ") if groups else None) + "\n" + closing
+
+    return MARKED.sub(table, page)
+
+
 if __name__ == "__main__":
-    for path in sys.argv[1:]:
-        print(markdown(json.loads(Path(path).read_text())))
+    for name in sys.argv[1:]:
+        Path(name).write_text(refresh(Path(name).read_text()))

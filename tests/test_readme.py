@@ -123,3 +123,12 @@ def _run(*command: str, cwd: Path) -> str:
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "benchmarks/README.md"])
+def test_tables_show_the_figures_that_were_measured(page: str) -> None:
+    from benchmarks.table import MARKED, refresh
+
+    text = (ROOT / page).read_text()
+    assert MARKED.search(text)
+    assert refresh(text) == text
