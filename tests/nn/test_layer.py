@@ -11,7 +11,8 @@ from tests.nn.drawn import built, leaf, numbers
 from tinyvision import nn
 from tinyvision.errors import ModelFileError, ShapeError
 from tinyvision.nn.architecture import from_data, to_data
-from tinyvision.nn.layer import LAYERS, current_path, watching
+from tinyvision.nn.layer import LAYERS
+from tinyvision.nn.place import current_path, watching
 
 # --- messages -----------------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ from .containers import Concat, Residual, Sequential
 from .conv import Conv2d, ConvTranspose2d, DepthwiseConv2d
 from .dense import Dense
 from .dropout import Dropout
-from .layer import Layer, Parameter
+from .layer import Layer
 from .losses import MSE, BCEWithLogits, CrossEntropy, Focal, Huber, Loss
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
+from .parameter import Parameter
 from .pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Upsample2d
 from .shape import Flatten, PadShortcut, Reshape
 from .summary import Summary, summarize

@@ -18,72 +18,26 @@ and dictionaries there, are found by looking.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision_kernels.contract import Shape, ShapeError
+from tinyvision_kernels.contract import Shape
 
 from .. import backend as _backend
 from .. import random
-from ..backend import Array
 from ..tape import no_grad
 from ..tensor import Tensor, as_tensor
-from . import checks
+from . import checks, place
 from .init import Initializer
+from .parameter import Parameter
 
 LAYERS: dict[str, type["Layer"]] = {}  # every class of layer by name, for loading architectures
 
-Watcher = Callable[["Layer", Tensor], None]
 T = TypeVar("T")
-
-_path: ContextVar[tuple[str, ...]] = ContextVar("tinyvision_layer_path", default=())
-_watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("tinyvision_layer_watchers", default=())
-
-
-def current_path() -> str:
-    """Return the dotted name of the layer that is running, such as ``block1.conv2``."""
-    return ".".join(part for part in _path.get() if part)
-
-
-@contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
-    """Call ``watcher(layer, output)`` after each layer inside the ``with`` block.
-
-    Inner layers report before the containers around them; :func:`current_path` is still the
-    layer's own.
-    """
-    token = _watchers.set((*_watchers.get(), watcher))
-    try:
-        yield
-    finally:
-        _watchers.reset(token)
-
-
-class Parameter(Tensor):
-    """A tensor that training changes; ``decay`` says whether weight decay applies to it."""
-
-    __slots__ = ("decay", "owner")
-
-    def __init__(self, data: Any, *, decay: bool = True, name: str = "") -> None:
-        super().__init__(data, requires_grad=True, name=name)
-        self.decay = decay
-        self.owner: object = None  # the optimiser whose memory this is a view of
-
-    def zero_grad(self) -> None:
-        """Set the gradient to zero in place: an optimiser may own its memory."""
-        if self.grad is not None:
-            self.grad[...] = 0
-
-    def move(self, data: Array) -> None:
-        """Replace the values by an array elsewhere; an optimiser that owned them loses hold."""
-        super().move(data)
-        self.owner = None
 
 
 @dataclass(eq=False)
@@ -136,22 +90,13 @@ class Layer:
         *inputs : Tensor or array
             Of the dtype of the parameters, float32 unless :meth:`astype` changed it.
         """
-        token = _path.set((*_path.get(), self.name))
-        try:
+        with place.inside(self):
             tensors = [as_tensor(x) for x in inputs]
             if not self.built:
                 self._first_run([x.shape for x in tensors])
             output = self.forward(*tensors)
-            for watcher in _watchers.get():
-                watcher(self, output)
+            place.notify(self, output)
             return output
-        except ShapeError as error:
-            if not error.place:
-                path = current_path()
-                error.place = f"{type(self).__name__} {path!r}" if path else type(self).__name__
-            raise
-        finally:
-            _path.reset(token)
 
     def _first_run(self, shapes: list[Shape]) -> None:
         """Let :meth:`setup` make the parameters, and name the layers inside."""
@@ -280,7 +225,7 @@ class Layer:
         self, attribute: str, shape: Shape, initializer: Initializer, *, decay: bool = True
     ) -> Parameter:
         """Make a parameter in :meth:`setup`; its values depend on the seed and its path alone."""
-        path = f"{current_path()}.{attribute}".lstrip(".")
+        path = f"{place.current_path()}.{attribute}".lstrip(".")
         seed, _ = random.state()
         values = initializer(shape, seed, f"init {path}")
         return Parameter(values.astype(np.float32), decay=decay, name=path)

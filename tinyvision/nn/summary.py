@@ -8,7 +8,8 @@ from tinyvision_kernels.contract import Shape
 from .. import tape
 from ..ops.op import Op
 from ..tensor import Tensor
-from .layer import Layer, current_path, held, watching
+from .layer import Layer, held
+from .place import current_path, watching
 
 WIDTH = 100  # columns a table may fill
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..backend import Kernels
-from ..nn.layer import Layer, Parameter
+from ..nn.layer import Layer
+from ..nn.parameter import Parameter
 from ..schedules import Schedule
 from .checks import fraction, positive
 from .flat import Segment

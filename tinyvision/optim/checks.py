@@ -6,7 +6,8 @@ from numbers import Real
 from typing import Any
 
 from ..backend import Backend
-from ..nn.layer import Layer, Parameter
+from ..nn.layer import Layer
+from ..nn.parameter import Parameter
 from ..tensor import Tensor
 
 

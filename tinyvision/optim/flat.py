@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..backend import Array, Backend
-from ..nn.layer import Parameter
+from ..nn.parameter import Parameter
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .. import backend as _backend
 from ..backend import Kernels
-from ..nn.layer import Layer, Parameter
+from ..nn.layer import Layer
+from ..nn.parameter import Parameter
 from ..schedules import Constant, Schedule
 from .checks import all_parameters, not_negative, positive
 from .flat import FlatMemory, Home, Segment

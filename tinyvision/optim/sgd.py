@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ..backend import Kernels
-from ..nn.layer import Layer, Parameter
+from ..nn.layer import Layer
+from ..nn.parameter import Parameter
 from ..schedules import Schedule
 from .checks import fraction
 from .flat import Segment

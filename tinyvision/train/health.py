@@ -1,7 +1,8 @@
 """Finding where numbers stopped being numbers."""
 
 from .. import backend as _backend
-from ..nn.layer import Layer, current_path
+from ..nn.layer import Layer
+from ..nn.place import current_path
 from ..ops.op import Op
 from ..tape import listening, no_grad
 from ..tensor import Tensor
