@@ -385,3 +385,9 @@ def test_dense_takes_any_number_of_axes() -> None:
     np.testing.assert_allclose(functional.dense(x[0, 0], w).numpy(), x[0, 0] @ w)
     with pytest.raises(ShapeError, match=r"input has I=4 features, weight expects 5"):
         functional.dense(x, normal(5, 2))
+
+
+def test_cross_entropy_says_that_its_weights_get_no_gradient() -> None:
+    weights = Tensor(np.ones(4), requires_grad=True)
+    with pytest.raises(ValueError, match=r"weights get no gradient; pass weights\.detach\(\)"):
+        functional.cross_entropy(normal(2, 4), [0, 1], weights=weights)

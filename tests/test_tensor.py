@@ -202,3 +202,17 @@ def test_hashable_by_identity() -> None:
 
 def test_ops_are_named_after_their_class() -> None:
     assert Mul.name == Mul().name == "Mul"
+
+
+def test_an_empty_list_picks_nothing() -> None:
+    x = leaf([1.0, 2.0], [3.0, 4.0])
+    picked = x[[]]
+    assert picked.shape == (0, 2)
+    picked.sum().backward()
+    np.testing.assert_array_equal(x.grad, np.zeros((2, 2)))
+
+
+def test_a_numpy_scalar_limits_without_promoting() -> None:
+    clipped = leaf(-1.0, 0.25, 2.0, dtype=np.float32).clip(np.float64(0.0), np.float64(0.5))
+    assert clipped.dtype == np.float32
+    np.testing.assert_array_equal(clipped.numpy(), np.array([0.0, 0.25, 0.5], np.float32))

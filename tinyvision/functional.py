@@ -280,6 +280,8 @@ def cross_entropy(logits: Any, labels: Any, weights: Any = None, smoothing: floa
         raise ValueError(f"cross_entropy: smoothing must lie in [0, 1], got {smoothing}")
     if weights is not None:
         weights = _like(weights, logits)
+        if weights.requires_grad:
+            raise ValueError("cross_entropy: weights get no gradient; pass weights.detach()")
     op = loss.SoftmaxCrossEntropy(smoothing)
     return _run(op, logits, as_labels(labels, logits), weights)
 

@@ -253,6 +253,8 @@ class Tensor:
 
     def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
         """Limit each element to [low, high]; the gradient is 0 outside."""
+        # plain numbers, as a NumPy scalar would decide the dtype of the result
+        low, high = (None if end is None else float(end) for end in (low, high))
         return apply(elementwise.Clip(low, high), self)
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
@@ -339,6 +341,8 @@ def _plain_index(index: Any) -> Any:
         return tuple(_plain_index(i) for i in index)
     if isinstance(index, Tensor):
         return index.data
+    if isinstance(index, list) and not index:
+        index = np.empty(0, np.int64)  # an empty list would become fractions
     return _backend.current().asarray(index) if isinstance(index, (list, np.ndarray)) else index
 
 
