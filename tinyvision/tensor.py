@@ -254,7 +254,7 @@ class Tensor:
     def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
         """Limit each element to [low, high]; the gradient is 0 outside."""
         # plain numbers, as a NumPy scalar would decide the dtype of the result
-        low, high = (None if end is None else float(end) for end in (low, high))
+        low, high = (end.item() if isinstance(end, np.generic) else end for end in (low, high))
         return apply(elementwise.Clip(low, high), self)
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
