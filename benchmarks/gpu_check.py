@@ -21,14 +21,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "kernels"), str(ROOT / "tests" / "kernels")]
 
-import numpy as np  # noqa: E402
-from agreement import assert_agrees  # noqa: E402
-from cases import cases  # noqa: E402
+import numpy as np
+from agreement import assert_agrees
+from cases import cases
 
-from tinyvision import backend, models, nn, optim  # noqa: E402
-from tinyvision.errors import BackendError  # noqa: E402
-from tinyvision.tensor import Tensor  # noqa: E402
-from tinyvision_kernels.contract import KERNELS  # noqa: E402
+from tinyvision import backend, models, nn, optim
+from tinyvision.errors import BackendError
+from tinyvision.tensor import Tensor
+from tinyvision_kernels.contract import KERNELS
 
 STEPS = 5
 NETS = {

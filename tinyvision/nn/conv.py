@@ -9,6 +9,7 @@ from ..tensor import Tensor
 from . import checks, init
 from .init import InitLike
 from .layer import Layer
+from .parameter import Parameter
 
 
 @dataclass(eq=False)
@@ -51,10 +52,7 @@ class Conv2d(Layer, kind="conv"):
     def __post_init__(self) -> None:
         self.filters = checks.count(self, "filters", self.filters)
         self.groups = checks.count(self, "groups", self.groups)
-        for name in ("kernel_size", "stride", "dilation"):
-            setattr(self, name, checks.size(self, name, getattr(self, name)))
-        self.pad = checks.padding(self, self.pad)
-        init.get(self.init)  # an unknown name is refused here
+        _check_window(self)
 
     def setup(self, x: Shape) -> None:
         """Make w and b for the input's channels."""
@@ -62,9 +60,7 @@ class Conv2d(Layer, kind="conv"):
         checks.groups(x[3], self.filters, self.groups)
         shape = (*checks.pair(self.kernel_size), x[3] // self.groups, self.filters)
         self.w = self.parameter("w", shape, init.grouped(init.get(self.init), self.groups))
-        self.b = (
-            self.parameter("b", (self.filters,), init.zeros, decay=False) if self.bias else None
-        )
+        self.b = _bias(self, self.filters)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, C) -> (N, OH, OW, O)."""
@@ -109,10 +105,7 @@ class DepthwiseConv2d(Layer, kind="depthwise"):
 
     def __post_init__(self) -> None:
         self.multiplier = checks.count(self, "multiplier", self.multiplier)
-        for name in ("kernel_size", "stride", "dilation"):
-            setattr(self, name, checks.size(self, name, getattr(self, name)))
-        self.pad = checks.padding(self, self.pad)
-        init.get(self.init)
+        _check_window(self)
 
     def setup(self, x: Shape) -> None:
         """Make w and b for the input's channels."""
@@ -120,7 +113,7 @@ class DepthwiseConv2d(Layer, kind="depthwise"):
         C, O = x[3], x[3] * self.multiplier
         shape = (*checks.pair(self.kernel_size), 1, O)
         self.w = self.parameter("w", shape, init.grouped(init.get(self.init), C))
-        self.b = self.parameter("b", (O,), init.zeros, decay=False) if self.bias else None
+        self.b = _bias(self, O)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, C) -> (N, OH, OW, C * multiplier)."""
@@ -174,11 +167,8 @@ class ConvTranspose2d(Layer, kind="convt"):
     def __post_init__(self) -> None:
         self.filters = checks.count(self, "filters", self.filters)
         self.groups = checks.count(self, "groups", self.groups)
-        for name in ("kernel_size", "stride", "dilation"):
-            setattr(self, name, checks.size(self, name, getattr(self, name)))
-        self.pad = checks.padding(self, self.pad)
+        _check_window(self)
         self.output_pad = checks.size(self, "output_pad", self.output_pad, least=0)
-        init.get(self.init)
 
     def setup(self, x: Shape) -> None:
         """Make w and b for the input's channels."""
@@ -187,9 +177,7 @@ class ConvTranspose2d(Layer, kind="convt"):
         shape = (*checks.pair(self.kernel_size), self.filters // self.groups, x[3])
         initializer = init.grouped(init.transposed(init.get(self.init)), self.groups)
         self.w = self.parameter("w", shape, initializer)
-        self.b = (
-            self.parameter("b", (self.filters,), init.zeros, decay=False) if self.bias else None
-        )
+        self.b = _bias(self, self.filters)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, C) -> (N, OH, OW, O)."""
@@ -203,3 +191,15 @@ class ConvTranspose2d(Layer, kind="convt"):
             dilation=self.dilation,
             groups=self.groups,
         )
+
+
+def _check_window(layer: Conv2d | DepthwiseConv2d | ConvTranspose2d) -> None:
+    """Refuse settings that are no sizes, and initial weights of an unknown name."""
+    for name in ("kernel_size", "stride", "dilation"):
+        setattr(layer, name, checks.size(layer, name, getattr(layer, name)))
+    layer.pad = checks.padding(layer, layer.pad)
+    init.get(layer.init)
+
+
+def _bias(layer: Conv2d | DepthwiseConv2d | ConvTranspose2d, channels: int) -> Parameter | None:
+    return layer.parameter("b", (channels,), init.zeros, decay=False) if layer.bias else None

@@ -30,10 +30,7 @@ class MaxPool2d(Layer, kind="pool"):
     pad: checks.Pad = 0
 
     def __post_init__(self) -> None:
-        self.window = checks.size(self, "window", self.window)
-        if self.stride is not None:
-            self.stride = checks.size(self, "stride", self.stride)
-        self.pad = checks.padding(self, self.pad)
+        _check_window(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, C) -> (N, OH, OW, C)."""
@@ -56,15 +53,20 @@ class AvgPool2d(Layer, kind="pool"):
     pad: checks.Pad = 0
 
     def __post_init__(self) -> None:
-        self.window = checks.size(self, "window", self.window)
-        if self.stride is not None:
-            self.stride = checks.size(self, "stride", self.stride)
-        self.pad = checks.padding(self, self.pad)
+        _check_window(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, C) -> (N, OH, OW, C)."""
         checks.images(x.shape)
         return functional.avg_pool2d(x, self.window, self.stride, self.pad)
+
+
+def _check_window(layer: MaxPool2d | AvgPool2d) -> None:
+    """Refuse settings that are no sizes; lists become tuples."""
+    layer.window = checks.size(layer, "window", layer.window)
+    if layer.stride is not None:
+        layer.stride = checks.size(layer, "stride", layer.stride)
+    layer.pad = checks.padding(layer, layer.pad)
 
 
 @dataclass(eq=False)
