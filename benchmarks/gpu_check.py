@@ -4,7 +4,8 @@
 
 1. Every kernel of the ``cuda`` backend, its own or borrowed from the reference, over the cases of
    the kernel tests, in float32 and float64, against the reference in float64 on the host.
-2. A few training steps of small networks against the same steps on the host's reference backend,
+2. Every op, forward and backward, over the cases of the op tests, likewise.
+3. A few training steps of small networks against the same steps on the host's reference backend,
    with the time of a step.
 
 Ends with exit code 1 if anything disagrees or there is no GPU. Works from a clone of the
@@ -25,6 +26,8 @@ import numpy as np
 from agreement import assert_agrees
 from cases import cases
 
+from tests.ops.op_cases import all_cases
+from tests.ops.op_runs import assert_close, on_device, run, truth
 from tinyvision import backend, models, nn, optim
 from tinyvision.errors import BackendError
 from tinyvision.tensor import Tensor
@@ -69,6 +72,28 @@ def check_kernels(device: backend.Backend) -> list[dict[str, Any]]:
         )
         print_row(rows[-1])
     return rows
+
+
+def check_ops(device: backend.Backend) -> list[dict[str, Any]]:
+    """Run every op forward and backward on the device; return a row with what disagreed."""
+    start, failures = perf_counter(), []
+    everything = all_cases()
+    for case in everything:
+        for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-10)):
+            try:
+                actual = run(on_device(case, device), dtype, device)
+                assert_close(actual, truth(case, dtype), tolerance)
+            except Exception as error:  # as above
+                failures.append(f"{case.id}, {np.dtype(dtype).name}: {error}")
+    row = {
+        "check": "ops, forward and backward",
+        "native": False,
+        "runs": 2 * len(everything),
+        "seconds": round(perf_counter() - start, 3),
+        "failures": failures,
+    }
+    print_row(row)
+    return [row]
 
 
 def training(name: str, device: backend.Backend) -> tuple[list[float], float]:
@@ -152,7 +177,7 @@ def main() -> int:
         return 1
     facts = describe(device)
     print(", ".join(f"{key} {value}" for key, value in facts.items()))
-    rows = check_kernels(device) + check_training(device)
+    rows = check_kernels(device) + check_ops(device) + check_training(device)
     failed = [row["check"] for row in rows if row["failures"]]
     if options.out:
         options.out.write_text(json.dumps({"machine": facts, "rows": rows}, indent=1) + "\n")

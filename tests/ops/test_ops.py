@@ -6,7 +6,6 @@ as the right one.
 
 import importlib
 import pkgutil
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,12 @@ import pytest
 
 from tests.kernels.strict_array import StrictError
 from tests.ops.op_cases import ROWS, OpCase, all_cases
+from tests.ops.op_runs import Result, assert_close, on_device, rounded, run, truth, upstream
 from tests.ops.strict_backend import STRICT
 from tinyvision import backend, ops
 from tinyvision.gradient_check import gradcheck
 from tinyvision.ops.dropout import Dropout
 from tinyvision.ops.op import Op
-from tinyvision.ops.shape import GetItem
 from tinyvision.tensor import Tensor, apply
 
 CASES = all_cases()
@@ -27,49 +26,6 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 each_dtype = pytest.mark.parametrize(
     ("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)], ids=["float64", "float32"]
 )
-
-
-@dataclass
-class Result:
-    """What an op gave: output, gradients of the inputs that have one, inputs as they are now."""
-
-    y: np.ndarray
-    gradients: list[np.ndarray]
-    inputs: list[np.ndarray]
-
-
-def rounded(case: OpCase, dtype: Any) -> list[np.ndarray]:
-    """Copies of the inputs, the floating ones in ``dtype``."""
-    return [a.astype(dtype) if a.dtype.kind == "f" else a.copy() for a in case.inputs]
-
-
-def upstream(shape: tuple[int, ...]) -> np.ndarray:
-    # in float32 exactly, so that it is the same for all
-    return np.random.default_rng(5).standard_normal(shape).astype(np.float32)
-
-
-def run(case: OpCase, dtype: Any, on: backend.Backend) -> Result:
-    """Apply the op forward and backward on a backend."""
-    with backend.using(on):
-        tensors = [Tensor(on.asarray(a)) for a in rounded(case, dtype)]
-        for i in case.differentiable():
-            tensors[i].requires_grad = True
-        y = apply(case.op, *tensors)
-        y.backward(upstream(y.shape).astype(np.dtype(y.dtype)))
-        gradients = [backend.to_host(tensors[i].grad) for i in case.differentiable()]
-        return Result(y.numpy(), gradients, [t.numpy() for t in tensors])
-
-
-def assert_close(actual: Result, expected: Result, tolerance: float) -> None:
-    pairs = [("y", actual.y, expected.y)]
-    for i, (a, b) in enumerate(zip(actual.gradients, expected.gradients, strict=True)):
-        pairs.append((f"gradient {i}", a, b))
-    for i, (a, b) in enumerate(zip(actual.inputs, expected.inputs, strict=True)):
-        pairs.append((f"input {i} afterwards", a, b))
-    for what, a, b in pairs:
-        assert a.shape == b.shape, what
-        error = np.abs(a - b.astype(np.float64)).max(initial=0)
-        assert error <= tolerance * max(1.0, np.abs(b).max(initial=0)), f"{what}: off by {error}"
 
 
 def test_every_op_has_a_row() -> None:
@@ -144,9 +100,7 @@ def test_agrees_with_pytorch(case: OpCase, dtype: Any, tolerance: float) -> None
 def test_cpu_agrees_with_reference(case: OpCase, dtype: Any, tolerance: float) -> None:
     pytest.importorskip("numba", reason="Numba is not installed: there is no cpu backend")
     actual = run(case, dtype, backend.get("cpu"))
-    # The reference in float64, from inputs rounded alike: its own rounding is none of cpu's.
-    alike = OpCase(case.op, tuple(rounded(case, dtype)), case.constant)
-    assert_close(actual, run(alike, np.float64, backend.get("reference")), tolerance)
+    assert_close(actual, truth(case, dtype), tolerance)
     assert actual.y.dtype == run(case, dtype, backend.get("reference")).y.dtype
 
 
@@ -154,9 +108,7 @@ def test_cpu_agrees_with_reference(case: OpCase, dtype: Any, tolerance: float) -
 @each_case
 def test_runs_on_an_array_module_that_converts_nothing(case: OpCase, dtype: Any) -> None:
     """As CuPy would: no NumPy array slips in, and Python asks for no value."""
-    there = case
-    if isinstance(case.op, GetItem):
-        there = replace(case, op=GetItem(on_device(case.op.index)))
+    there = on_device(case, STRICT)
     if case.waits:  # known to, and said so
         with pytest.raises(StrictError, match="waits for the device"):
             run(there, dtype, STRICT)
@@ -165,12 +117,6 @@ def test_runs_on_an_array_module_that_converts_nothing(case: OpCase, dtype: Any)
     assert actual.y.tobytes() == expected.y.tobytes()
     for a, b in zip(actual.gradients, expected.gradients, strict=True):
         assert a.tobytes() == b.tobytes()
-
-
-def on_device(index: Any) -> Any:
-    if isinstance(index, tuple):
-        return tuple(map(on_device, index))
-    return STRICT.asarray(index) if isinstance(index, np.ndarray) else index
 
 
 # --- shapes and dtypes ----------------------------------------------------------------------------
