@@ -105,7 +105,7 @@ def gradcheck(
         Step of the differences, times max(1, abs(x)).
     rtol, atol : float
         An element agrees if abs(analytic - numeric) <= atol + rtol * max(abs(analytic),
-        abs(numeric)).
+        abs(numeric)), plus what the rounding of the output leaves uncertain.
     seed : int
         Of the random upstream gradient and of the choice of elements.
     names : sequence of str, optional
@@ -208,10 +208,10 @@ class _Probe:
         kinks, worst, largest = [], 0.0, 0.0
         for flat in order:
             index = tuple(int(i) for i in np.unravel_index(flat, tensor.shape))
-            analytic, numeric = float(gradient[index]), self.slope(tensor, index, self.eps)
+            analytic, (numeric, noise) = float(gradient[index]), self.slope(tensor, index)
             size = max(abs(analytic), abs(numeric))
             error = abs(analytic - numeric)
-            if not error <= self.atol + self.rtol * size:  # also true of NaN
+            if not error <= self.atol + self.rtol * size + noise:  # also true of NaN
                 if self.is_kink(tensor, index, error):
                     kinks.append(index)
                     continue
@@ -224,10 +224,17 @@ class _Probe:
         relative = worst / largest if largest else 0.0
         return InputReport(label, tensor.shape, count - len(kinks), tuple(kinks), relative)
 
-    def slope(self, tensor: Tensor, index: Index, step: float) -> float:
-        """Return the central difference (f(x + h) - f(x - h)) / 2h."""
-        h = self._step(tensor, index, step)
-        return self._rise(self._at(tensor, index, h), self._at(tensor, index, -h)) / (2 * h)
+    def slope(self, tensor: Tensor, index: Index) -> tuple[float, float]:
+        """Return the central difference (f(x + h) - f(x - h)) / 2h, and how uncertain it is.
+
+        Each y that moved was rounded by up to half a unit of its last place, here and there; over
+        many of them such errors add up like a random walk, whose spread times four is the bound.
+        """
+        h = self._step(tensor, index, self.eps)
+        high, low = self._at(tensor, index, h), self._at(tensor, index, -h)
+        rounding = np.where(high != low, np.spacing(np.abs(high)) * self.dy, 0.0)
+        noise = 4 * float(np.sqrt(np.sum(rounding * rounding))) / (2 * h)
+        return self._rise(high, low) / (2 * h), noise
 
     def is_kink(self, tensor: Tensor, index: Index, error: float) -> bool:
         """Whether the slopes to the left and right differ, and go on differing at another step.
