@@ -49,8 +49,3 @@ def borrow(name: str, size: int, dtype: DTypeLike) -> Array:
         start = -raw.ctypes.data % ALIGNMENT
         _arena.buffers[name] = buffer = raw[start : start + needed]
     return buffer[:needed].view(dtype)
-
-
-def release() -> None:
-    """Give this thread's working memory back to the system."""
-    _arena.buffers.clear()
