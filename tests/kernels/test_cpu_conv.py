@@ -17,7 +17,7 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 
 from tinyvision_kernels.contract import KERNELS
 from tinyvision_kernels.cpu import TABLE, scratch, tile
-from tinyvision_kernels.cpu.bands import backward_axes, cut_bands, forward_axis
+from tinyvision_kernels.cpu.conv.bands import backward_axes, cut_bands, forward_axis
 from tinyvision_kernels.cpu.tile import PROCESSORS
 
 SAME = ((1, 1), (1, 1, 1, 1), (1, 1), 1)  # stride, pad, dilation, groups of a plain 3 x 3
