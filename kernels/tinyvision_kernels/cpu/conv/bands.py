@@ -27,8 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import Array, inline_jit
-from .tile import TALL, copy, zero
+from ..jit import Array, inline_jit
+from ..tile import TALL, copy, zero
 
 BAND_BYTES = 1 << 18  # what a band may take of a second-level cache
 BAND_POSITIONS = 256  # windows in a band

@@ -7,38 +7,40 @@ channels (:func:`_multiply_add`), and all skip the padding instead of reading it
 import numpy as np
 from numba import prange
 
+from ..jit import Array, inline_jit, kernel_jit
+from ..scratch import borrow
+from ..sums import add_slices, slice_count
+from ..tile import copy, zero
 from .bands import Axis
-from .jit import Array, inline_jit, kernel_jit
-from .scratch import borrow
-from .sums import add_slices, slice_count
-from .tile import copy, zero
+from .geometry import Geometry
 
 
-def applies(w: Array, groups: int) -> bool:
+def applies(geometry: Geometry) -> bool:
     """Whether each group has a single input and a single output channel."""
-    return w.shape[2] == 1 and w.shape[3] == groups
+    C, O = geometry.channels
+    return geometry.groups == C == O
 
 
-def forward(y: Array, x: Array, w: Array, bias: Array, down: Axis, across: Axis) -> None:
+def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> None:
     """y (N, OH, OW, C) from x (N, H, W, C), w (KH, KW, 1, C) and bias (C,)."""
     _forward(
-        y.reshape(-1), x.reshape(-1), w.reshape(-1), bias, x.shape, *_windows(down, across),
+        y.reshape(-1), x.reshape(-1), w.reshape(-1), bias, x.shape, *_windows(*geometry.axes()),
     )  # fmt: skip
 
 
-def input_gradient(dx: Array, dy: Array, w: Array, down: Axis, across: Axis) -> None:
+def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
     """dx (N, H, W, C) from dy (N, OH, OW, C) and w (KH, KW, 1, C)."""
     _backward(
-        dx.reshape(-1), dy.reshape(-1), w.reshape(-1), dx.shape, *_windows(down, across),
+        dx.reshape(-1), dy.reshape(-1), w.reshape(-1), dx.shape, *_windows(*geometry.axes()),
     )  # fmt: skip
 
 
-def weight_gradient(dw: Array, x: Array, dy: Array, down: Axis, across: Axis) -> None:
+def weight_gradient(dw: Array, x: Array, dy: Array, geometry: Geometry) -> None:
     """dw (KH, KW, 1, C) from x (N, H, W, C) and dy (N, OH, OW, C)."""
     slices = slice_count(dy.shape[0] * dy.shape[1], 8, dw.size)
     partial = borrow("partial", slices * dw.size, dw.dtype)
     _weights(
-        partial, x.reshape(-1), dy.reshape(-1), x.shape, *_windows(down, across), slices,
+        partial, x.reshape(-1), dy.reshape(-1), x.shape, *_windows(*geometry.axes()), slices,
     )  # fmt: skip
     add_slices(dw, partial, slices)
 

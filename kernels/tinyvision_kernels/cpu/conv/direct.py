@@ -1,14 +1,13 @@
-"""Convolution (contracts in ``contract/conv.py``): copy a band of pixels, multiply it by tiles.
+"""Direct convolution, any geometry: copy a band of pixels, multiply it by tiles.
 
-All three kernels are products of matrices. The tile finds the first one, the pixels under each
-window, through tables (:mod:`.bands`), and the second laid out for it (:mod:`.panels`) ::
+All three directions are products of matrices. The tile finds the first one, the pixels under each
+window, through tables (:mod:`.bands`), and the second laid out for it (:mod:`..panels`) ::
 
     forward   y  (positions, O) = windows of x  (positions, taps * C) @ w   (taps * C, O) + b
     dx        dx (positions, C) = windows of dy (positions, taps * O) @ w.T (taps * O, C)
     dw        dw (taps * C, O)  = windows of x, transposed            @ dy  (positions, O)
 
-where w.T stands for w with input and output channels exchanged. A depthwise convolution has one
-channel in each group, hence nothing to multiply by tiles: see :mod:`.depthwise`.
+where w.T stands for w with input and output channels exchanged.
 """
 
 from functools import lru_cache
@@ -17,48 +16,35 @@ import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
 
-from . import depthwise
-from .bands import Axis, Bands, backward_axes, copy_band, cut_bands, forward_axis
-from .jit import Array, config, kernel_jit
-from .panels import Panels, pack
-from .scratch import borrow
-from .sums import add_slices_of_blocks, bias_grad, slice_count
-from .tile import BLOCK_BYTES, TALL, add_to, copy, multiply, whole_tiles, zero
-
-__all__ = ["bias_grad", "conv2d", "conv2d_dw", "conv2d_dx"]
-
-Pair = tuple[int, int]
-Pads = tuple[int, int, int, int]  # (top, bottom, left, right)
+from ..jit import Array, config, kernel_jit
+from ..panels import Panels, pack
+from ..scratch import borrow
+from ..sums import add_slices_of_blocks, slice_count
+from ..tile import BLOCK_BYTES, TALL, add_to, copy, multiply, whole_tiles, zero
+from .bands import Axis, Bands, backward_axes, copy_band, cut_bands
+from .geometry import Geometry
 
 STRIP = 4 * TALL  # positions whose sums are finished together
 
 
-def conv2d(
-    y: Array, x: Array, w: Array, b: Array | None,
-    stride: Pair, pad: Pads, dilation: Pair, groups: int,
-) -> None:  # fmt: skip
-    """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and b (O,)."""
+def applies(geometry: Geometry) -> bool:
+    """Whether this algorithm can compute it: any convolution."""
+    return True
+
+
+def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> None:
+    """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and bias (O,)."""
     KH, KW, C, O = w.shape  # C of one group
-    bias = np.zeros(O, w.dtype) if b is None else b
-    down, across = _forward_axes(y, (KH, KW), stride, pad, dilation)
-    if depthwise.applies(w, groups):
-        depthwise.forward(y, x, w, bias, down, across)
-        return
+    groups = geometry.groups
     taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
     panels = pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
-    _convolve(y, x, panels, bias, down, across, groups)
+    _convolve(y, x, panels, bias, *geometry.axes(), groups)
 
 
-def conv2d_dx(
-    dx: Array, dy: Array, w: Array,
-    size: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int,
-) -> None:  # fmt: skip
+def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
     """dx (N, H, W, C) from dy (N, OH, OW, O) and w (KH, KW, C / groups, O)."""
     KH, KW, C, O = w.shape  # C of one group
-    if depthwise.applies(w, groups):
-        down, across = _forward_axes(dy, (KH, KW), stride, pad, dilation)
-        depthwise.input_gradient(dx, dy, w, down, across)
-        return
+    size, stride, pad, dilation, groups = geometry[1:2] + geometry[-4:]
     bias = np.zeros(C * groups, w.dtype)
     for down in backward_axes(size[0], KH, stride[0], pad[0], dilation[0]):
         for across in backward_axes(size[1], KW, stride[1], pad[2], dilation[1]):
@@ -69,16 +55,11 @@ def conv2d_dx(
             _convolve(dx, dy, panels, bias, down, across, groups)
 
 
-def conv2d_dw(
-    dw: Array, x: Array, dy: Array,
-    window: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int,
-) -> None:  # fmt: skip
+def weight_gradient(dw: Array, x: Array, dy: Array, geometry: Geometry) -> None:
     """dw (KH, KW, C / groups, O) from x (N, H, W, C) and dy (N, OH, OW, O)."""
     C, O = dw.shape[2:]  # C of one group
-    down, across = _forward_axes(dy, window, stride, pad, dilation)
-    if depthwise.applies(dw, groups):
-        depthwise.weight_gradient(dw, x, dy, down, across)
-        return
+    groups = geometry.groups
+    down, across = geometry.axes()
     bands = cut_bands(down, across, x.shape[3], groups, x.itemsize)
     block = BLOCK_BYTES // x.itemsize
     rows = whole_tiles(bands.depth)
@@ -92,15 +73,6 @@ def conv2d_dw(
         bands.positions, bands.taps, (groups, C, O // groups), rows, slices,
     )  # fmt: skip
     add_slices_of_blocks(dw, partial, slices, groups, rows)
-
-
-def _forward_axes(
-    y: Array, window: Pair, stride: Pair, pad: Pads, dilation: Pair
-) -> tuple[Axis, Axis]:
-    return (
-        forward_axis(y.shape[1], window[0], stride[0], pad[0], dilation[0]),
-        forward_axis(y.shape[2], window[1], stride[1], pad[2], dilation[1]),
-    )
 
 
 def _convolve(
@@ -120,7 +92,9 @@ def _convolve(
 
 
 @lru_cache(maxsize=1024)
-def _targets(cut: Pair, down: Axis, across: Axis, shape: tuple[int, int, int, int]) -> Array:
+def _targets(
+    cut: tuple[int, int], down: Axis, across: Axis, shape: tuple[int, int, int, int]
+) -> Array:
     """Where in y each window of a band writes, from where the first one does."""
     _, OH, OW, O = shape
     m, i, j = np.ogrid[: cut[0], : cut[1], : across.windows]

@@ -1,0 +1,52 @@
+"""Which algorithm computes a convolution: the rules, and the way around them."""
+
+from functools import lru_cache
+from types import ModuleType
+
+import numpy as np
+
+from . import depthwise, direct
+from .geometry import Geometry
+
+ALGORITHMS = {"direct": direct, "depthwise": depthwise}
+
+
+@lru_cache(maxsize=1024)
+def choose(
+    direction: str, geometry: Geometry, dtype: np.dtype, algorithm: str = "auto"
+) -> ModuleType:
+    """Return the module that computes one direction of a convolution.
+
+    Parameters
+    ----------
+    direction : str
+        ``"forward"``, ``"input_gradient"`` or ``"weight_gradient"``.
+    geometry : Geometry
+        Of the convolution.
+    dtype : dtype
+        Of its arrays.
+    algorithm : str
+        A name in ``ALGORITHMS``, or ``"auto"`` for the one that the rules below name.
+
+    Raises
+    ------
+    ValueError
+        There is no such algorithm, or it cannot compute this convolution.
+    """
+    if algorithm == "auto":
+        return _by_rule(direction, geometry, dtype)
+    if algorithm not in ALGORITHMS:
+        known = ", ".join(map(repr, ("auto", *ALGORITHMS)))
+        raise ValueError(f"the cpu backend has no convolution algorithm {algorithm!r}: try {known}")
+    module = ALGORITHMS[algorithm]
+    if not module.applies(geometry):
+        raise ValueError(
+            f"algorithm {algorithm!r} cannot compute this convolution: {geometry}; try 'auto'"
+        )
+    return module
+
+
+def _by_rule(direction: str, geometry: Geometry, dtype: np.dtype) -> ModuleType:
+    if depthwise.applies(geometry):
+        return depthwise
+    return direct
