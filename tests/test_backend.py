@@ -269,6 +269,21 @@ def test_outputs_have_the_dtype_of_the_contract(kernels: backend.Kernels) -> Non
     assert kernels.sum_of_squares(np.ones(3, np.float32)).dtype == np.float64
 
 
+def test_bfloat16_goes_where_the_contract_has_it(kernels: backend.Kernels) -> None:
+    x, w = np.ones((2, 3), backend.BFLOAT16), np.ones((3, 4), backend.BFLOAT16)
+    assert kernels.dense(x, w, np.ones(4, np.float32)).dtype == backend.BFLOAT16
+    assert kernels.dense_dw(x, np.ones((2, 4), backend.BFLOAT16)).dtype == np.float32
+    assert kernels.dense_dw(np.ones((2, 3)), np.ones((2, 4))).dtype == np.float64
+    with pytest.raises(TypeError, match=r"sgd_step: w must be float32 or float64, not bfloat16"):
+        kernels.sgd_step(x, x, x, 0.1, 0.0, False, 0.0, 1.0)
+    with pytest.raises(TypeError, match=r"w is float32 but an earlier input is bfloat16"):
+        kernels.dense(x, w.astype(np.float32), None)
+    with pytest.raises(TypeError, match=r"b is bfloat16, but .* bfloat16 it must be float32"):
+        kernels.dense(x, w, np.ones(4, backend.BFLOAT16))
+    with pytest.raises(TypeError, match=r"b is float32, but .* float64 it must be float64"):
+        kernels.dense(np.ones((2, 3)), np.ones((3, 4)), np.ones(4, np.float32))
+
+
 def test_the_reference_has_every_kernel() -> None:
     assert set(reference.TABLE) == set(KERNELS)
 

@@ -48,6 +48,7 @@ APART = {
 # The rooms in which a library may be imported; whatever is not listed here may be imported nowhere.
 LIBRARIES = {
     "numpy": {"tinyvision", "tinyvision_kernels"},
+    "ml_dtypes": {"tinyvision.backend"},
     "numba": {"tinyvision_kernels.cpu"},
     "llvmlite": {"tinyvision_kernels.cpu"},
     "cupy": {"tinyvision.backend", "tinyvision_kernels.cuda"},

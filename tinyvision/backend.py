@@ -19,6 +19,7 @@ from difflib import get_close_matches
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +33,7 @@ NAMES = ("reference", "cpu", "cuda")
 ALIASES = {"numpy": "reference", "numba": "cpu", "cupy": "cuda", "gpu": "cuda"}
 
 
+BFLOAT16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
@@ -61,7 +63,7 @@ class Kernel:
                     raise ValueError(f"{contract.name}: {contract.updates[i]} must be contiguous")
                 arrays[i] = xp.ascontiguousarray(array)
         outputs = [
-            xp.empty(shape, contract.dtypes.get(name, dtype))
+            xp.empty(shape, contract.dtype(name, dtype))
             for name, shape in zip(contract.outputs, shapes, strict=True)
         ]
         self.into(*outputs, *arrays, *settings)
@@ -71,6 +73,7 @@ class Kernel:
         """Return the one floating dtype of the arrays: kernels never promote in silence."""
         found = None
         contract = self.contract
+        kept = []  # what stays float32 beside bfloat16
         for name, array in zip(contract.updates + contract.inputs, arrays, strict=True):
             if array is None:
                 continue
@@ -81,7 +84,11 @@ class Kernel:
                         f"{array.dtype}; convert with .astype"
                     )
                 continue
-            if array.dtype not in _FLOATS:
+            if contract.bfloat16 and name in contract.bfloat16:
+                kept.append((name, array.dtype))
+                continue
+            narrow = contract.bfloat16 is not None and array.dtype == BFLOAT16
+            if array.dtype not in _FLOATS and not narrow:
                 raise TypeError(
                     f"{contract.name}: {name} must be float32 or float64, not {array.dtype}; "
                     "convert with .astype('float32')"
@@ -92,6 +99,12 @@ class Kernel:
                     f"{found}; convert one with .astype"
                 )
             found = array.dtype
+        for name, dtype in kept:
+            if dtype != contract.dtype(name, found):
+                raise TypeError(
+                    f"{contract.name}: {name} is {dtype}, but beside inputs of {found} it must be "
+                    f"{contract.dtype(name, found)}; convert with .astype"
+                )
         return found
 
 

@@ -5,11 +5,13 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import ml_dtypes
 import numpy as np
-from case import Case, run
+from case import Case, is_float, run
 
 from tinyvision_kernels import reference
 
+HALF_ULP = ml_dtypes.finfo(ml_dtypes.bfloat16).eps / 2  # = 2^-8, of a number from 1 to 2
 ULPS = 32  # rounding errors that an element may have gathered, in units of its last place
 # Formulas that lose more: 1 - tanh^2 cancels where tanh is nearly one, and is multiplied by x^3.
 CONDITION = {"gelu_dx": 8}
@@ -20,6 +22,11 @@ def assert_agrees(case: Case, implementation: Callable[..., None], dtype: Any, *
 
     ``how`` is handed on to :func:`case.run`. Integers must be equal, and NaN and infinities must
     stand in the same places.
+
+    In bfloat16 products are exact and sums are float32, so their errors are those of float32. What
+    is stored as bfloat16 is then rounded once, to 8 bits: by at most half a unit of the last of
+    them, that is 2^-8 of a number just above a power of two, and less of all others. Two roundings,
+    a sum in bfloat16, or digits cut off instead of rounded exceed that.
     """
     actual = run(case, implementation, dtype, **how)
     expected = run(case.astype(dtype), partial(reference.TABLE[case.kernel], np), np.float64)
@@ -32,16 +39,19 @@ def assert_agrees(case: Case, implementation: Callable[..., None], dtype: Any, *
 
 def _assert_close(what: str, actual: np.ndarray, expected: np.ndarray, errors: float) -> None:
     assert actual.shape == expected.shape, f"{what}: {actual.shape}, expected {expected.shape}"
-    if actual.dtype.kind != "f":
+    if not is_float(actual.dtype):
         np.testing.assert_array_equal(actual, expected, what)
         return
+    rounded = actual.dtype.name == "bfloat16"
+    precision = np.finfo(np.float32 if rounded else actual.dtype).eps
+    actual = actual.astype(expected.dtype)
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(actual[~finite], expected[~finite], what)
-    size = np.abs(expected[finite])
-    if errors > 1 and size.size:
-        size = size.max()  # terms of a sum may be as large as the largest of the sums
+    value = np.abs(expected[finite])
+    # terms of a sum may be as large as the largest of the sums
+    size = value.max() if errors > 1 and value.size else value
     error = np.abs(actual[finite] - expected[finite])
-    allowed = ULPS * np.finfo(actual.dtype).eps * errors * (1 + size)
+    allowed = ULPS * precision * errors * (1 + size) + (HALF_ULP * value if rounded else 0)
     # Written so that a NaN among the errors fails.
     wrong = ~(error <= allowed)
     assert not wrong.any(), (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from tinyvision_kernels.contract import KERNELS
@@ -23,9 +24,10 @@ class Case:
 
     def astype(self, dtype: Any) -> "Case":
         """The same case with its float arrays rounded to ``dtype``; labels stay integers."""
+        contract, one = KERNELS[self.kernel], np.dtype(dtype)
 
         def convert(arrays: Arrays) -> Arrays:
-            return {name: _convert(array, dtype) for name, array in arrays.items()}
+            return {name: _convert(a, contract.dtype(name, one)) for name, a in arrays.items()}
 
         return replace(self, updates=convert(self.updates), inputs=convert(self.inputs))
 
@@ -37,9 +39,20 @@ class Case:
 
 
 def _convert(array: Any, dtype: Any) -> Any:
-    if array is None or array.dtype.kind != "f":
+    if array is None or not is_float(array.dtype):
         return array
     return np.ascontiguousarray(array, dtype=dtype)
+
+
+def dtypes(kernel: str) -> tuple[Any, ...]:
+    """The float types that a kernel takes."""
+    narrow = () if KERNELS[kernel].bfloat16 is None else (ml_dtypes.bfloat16,)
+    return np.float32, np.float64, *narrow
+
+
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of this type may be NaN; to NumPy, bfloat16 is no float."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
 def make(kernel: str, case_id: str, given: Mapping[str, Any]) -> Case:
@@ -69,7 +82,7 @@ def run(
     contract = KERNELS[case.kernel]
     case = case.astype(dtype)
     outputs = {
-        name: to_device(_garbage(shape, np.dtype(contract.dtypes.get(name, dtype))))
+        name: to_device(_garbage(shape, np.dtype(contract.dtype(name, np.dtype(dtype)))))
         for name, shape in zip(contract.outputs, case.output_shapes(), strict=True)
     }
     updates = {name: to_device(array) for name, array in case.updates.items()}
@@ -83,4 +96,4 @@ def run(
 
 
 def _garbage(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    return np.full(shape, np.nan if dtype.kind == "f" else 0xA5, dtype=dtype)
+    return np.full(shape, np.nan if is_float(dtype) else 0xA5, dtype=dtype)

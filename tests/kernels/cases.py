@@ -13,10 +13,10 @@ from typing import Any
 
 import geometries
 import numpy as np
-from case import Case, make, run
+from case import Case, dtypes, make, run
 from geometries import Conv, Pool
 
-__all__ = ["Case", "cases", "conv_case", "make", "pool_case", "run"]
+__all__ = ["Case", "cases", "conv_case", "dtypes", "make", "pool_case", "run"]
 
 
 def cases(kernel: str) -> list[Case]:

@@ -8,14 +8,15 @@ from functools import partial
 import numpy as np
 import pytest
 import strict_array
-from cases import cases, run
+from cases import cases, dtypes, run
 from strict_array import to_device, to_host, xp
 
 from tinyvision_kernels import reference
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
-@pytest.mark.parametrize("name", reference.TABLE)
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(name, dtype) for name in reference.TABLE for dtype in dtypes(name)]
+)
 def test_reference_gives_the_same_bits_on_a_strict_array_module(name, dtype):
     kernel = reference.TABLE[name]
     for case in cases(name):

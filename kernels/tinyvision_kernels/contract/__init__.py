@@ -12,6 +12,12 @@ garbage before, changes ``updates`` in place, and otherwise touches nothing, val
 knows no class. So a contract is all that a backend, a test or a planner needs to call any
 implementation. The reference kernels take the array module as one more argument, in front.
 
+The one float type is float32 or float64. Some kernels take bfloat16 as well, the upper half of a
+float32: its range in half the memory, with two to three digits. They multiply such numbers exactly,
+add up in float32, and round a number once, when it is stored, to the nearest (of two, to the even
+one). Arrays that three digits would spoil stay float32, and the contract lists them: biases, and
+the gradients of weights, which are sums over a batch and go to an optimiser in float32.
+
 Letters: N images, H x W pixels, C input and O output channels, OH x OW window positions, KH x KW
 window cells, I inputs of a dense layer, M rows, K classes, D features, G groups. Gradients carry a
 ``d``: ``dy`` is dloss/dy.

@@ -12,7 +12,7 @@ def _divides(groups: int, channels: int, name: str) -> None:
     need(channels % groups == 0, f"{name}={channels} channels do not divide into {groups} groups")
 
 
-@kernel("y")
+@kernel("y", bfloat16=("b",))
 def conv2d(
     x: Shape, w: Shape, b: OptionalShape, stride: Pair, pad: Pads, dilation: Pair, groups: int
 ) -> tuple[Shape, ...]:
@@ -33,7 +33,7 @@ def conv2d(
     return ((x[0], oh, ow, w[3]),)
 
 
-@kernel("dx")
+@kernel("dx", bfloat16=())
 def conv2d_dx(
     dy: Shape, w: Shape, size: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int
 ) -> tuple[Shape, ...]:
@@ -54,7 +54,7 @@ def conv2d_dx(
     return ((dy[0], *size, w[2] * groups),)
 
 
-@kernel("dw")
+@kernel("dw", bfloat16=("dw",))
 def conv2d_dw(
     x: Shape, dy: Shape, window: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int
 ) -> tuple[Shape, ...]:
@@ -74,7 +74,7 @@ def conv2d_dw(
     return ((*window, x[3] // groups, dy[3]),)
 
 
-@kernel("db")
+@kernel("db", bfloat16=("db",))
 def bias_grad(dy: Shape) -> tuple[Shape, ...]:
     """db[o] = sum of dy over all axes but the last."""
     need(len(dy) >= 1, "dy must have a last axis of channels, it is a single number")

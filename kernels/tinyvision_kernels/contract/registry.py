@@ -32,13 +32,24 @@ class Contract:
     shapes: Callable[..., tuple[Shape, ...]]
     formula: str
     dtypes: Mapping[str, str] = field(default_factory=dict)  # of arrays not of the one float type
+    # Whether the one float type may be bfloat16: None, or the arrays that are float32 all the same.
+    bfloat16: tuple[str, ...] | None = None
+
+    def dtype(self, array: str, one: Any) -> Any:
+        """Return the dtype of an array where the one float type is the NumPy dtype ``one``."""
+        if array in (self.bfloat16 or ()) and one.name == "bfloat16":
+            return "float32"
+        return self.dtypes.get(array, one)
 
 
 KERNELS: dict[str, Contract] = {}
 
 
 def kernel(
-    *outputs: str, updates: tuple[str, ...] = (), dtypes: Mapping[str, str] | None = None
+    *outputs: str,
+    updates: tuple[str, ...] = (),
+    dtypes: Mapping[str, str] | None = None,
+    bfloat16: tuple[str, ...] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter the decorated shape rule into ``KERNELS``."""
 
@@ -56,6 +67,7 @@ def kernel(
             shapes=rule,
             formula=inspect.getdoc(rule) or "",
             dtypes=dtypes or {},
+            bfloat16=bfloat16,
         )
         return rule
 

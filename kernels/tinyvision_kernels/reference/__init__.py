@@ -15,11 +15,20 @@ from collections.abc import Callable, Mapping
 
 from ..contract import KERNELS
 from . import activation, conv, dense, loss, norm, pool, random, update
+from .bfloat16 import through_float32
 
 _FAMILIES = (activation, conv, dense, loss, norm, pool, random, update)
 
+
+def _entry(name: str, function: Callable[..., None]) -> Callable[..., None]:
+    contract = KERNELS[name]
+    if contract.bfloat16 is None:
+        return function
+    return through_float32(function, len(contract.outputs))
+
+
 TABLE: Mapping[str, Callable[..., None]] = {
-    name: function
+    name: _entry(name, function)
     for family in _FAMILIES
     for name, function in vars(family).items()
     if name in KERNELS
