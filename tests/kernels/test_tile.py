@@ -7,12 +7,14 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 
 import numba
 
+from tinyvision_kernels.cpu import product as product_module
 from tinyvision_kernels.cpu import tile
 from tinyvision_kernels.cpu.tile import PROCESSORS, Processor
 
 DTYPES = (np.float32, np.float64)
 DEPTH = 9
 
+both_ways = pytest.mark.parametrize("tables", [True, False], ids=["tables", "steps"])
 both_precisions = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
 
 
@@ -23,45 +25,64 @@ def runnable(name: str) -> Processor:
     return PROCESSORS[name] if ours else PROCESSORS[name]._replace(register="")
 
 
-def compile_tiles(form: Processor):
+def compile_tiles(form: Processor, tables: bool):
     """Compile the six tiles of a processor as one function, which is six times as quick."""
     tall_wide, middle_wide, single_wide, tall_slim, middle_slim, single_slim = (
-        tile.make_tile(rows, vectors, form.vector_bytes, form.register)
+        tile.make_tile(rows, vectors, form.vector_bytes, form.register, tables=tables)
         for vectors in (2, 1)
         for rows in form.rows
     )
 
-    @numba.njit
-    def run(which, c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add):
+    # Numba refuses *arguments to an intrinsic
+    def by_tables(which, c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add):
         if which == 0:
-            tall_wide(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+            tall_wide(c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
         elif which == 1:
-            middle_wide(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+            middle_wide(c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
         elif which == 2:
-            single_wide(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+            single_wide(c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
         elif which == 3:
-            tall_slim(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+            tall_slim(c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
         elif which == 4:
-            middle_slim(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+            middle_slim(c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
         else:
-            single_slim(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)
+            single_slim(c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
 
-    return run
+    def by_steps(which, c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add):
+        if which == 0:
+            tall_wide(c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add)
+        elif which == 1:
+            middle_wide(c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add)
+        elif which == 2:
+            single_wide(c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add)
+        elif which == 3:
+            tall_slim(c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add)
+        elif which == 4:
+            middle_slim(c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add)
+        else:
+            single_slim(c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add)
+
+    return numba.njit(by_tables if tables else by_steps)
 
 
 class Product:
     """A random product of small integers, which are exact in any order and precision."""
 
-    def __init__(self, rows: int, columns: int, dtype: type, seed: int):
+    def __init__(self, rows: int, columns: int, dtype: type, seed: int, tables: bool):
         rng = np.random.default_rng(seed)
-        self.rows, self.columns = rows, columns
+        self.rows, self.columns, self.tables = rows, columns, tables
         self.a, self.b, self.c = (rng.integers(-9, 10, 2000).astype(dtype) for _ in range(3))
-        self.a_rows = rng.integers(0, 900, rows + 3)  # any tables: a need not be a matrix
-        self.a_cols = rng.integers(0, 900, DEPTH)
+        self.steps = int(rng.integers(DEPTH, 40)), int(rng.integers(1, 9))
+        if tables:  # any: a need not be a matrix
+            self.a_rows = rng.integers(0, 900, rows + 3)
+            self.a_cols = rng.integers(0, 900, DEPTH)
+        else:
+            self.a_rows = np.arange(-3, rows) * self.steps[0]
+            self.a_cols = np.arange(DEPTH) * self.steps[1]
         self.c_row, self.b_row = columns + 5, columns + 3
 
     def arguments(self, c: np.ndarray, add: bool) -> tuple:
-        a = (self.a, 7, self.a_rows, 3, self.a_cols)
+        a = (self.a, 7, self.a_rows, 3, self.a_cols) if self.tables else (self.a, 7, *self.steps)
         return c, 11, self.c_row, *a, self.b, 13, self.b_row, DEPTH, add
 
     def expected(self, add: bool) -> np.ndarray:
@@ -77,15 +98,16 @@ class Product:
         return c
 
 
+@both_ways
 @both_precisions
 @pytest.mark.parametrize("name", PROCESSORS)
-def test_every_tile_of_every_processor(name: str, dtype: type):
+def test_every_tile_of_every_processor(name: str, dtype: type, tables: bool):
     form = runnable(name)
-    run = compile_tiles(form)
+    run = compile_tiles(form, tables)
     lanes = form.vector_bytes // np.dtype(dtype).itemsize
     for which in range(6):
         rows, vectors = form.rows[which % 3], 2 - which // 3
-        product = Product(rows, vectors * lanes, dtype, seed=which)
+        product = Product(rows, vectors * lanes, dtype, seed=which, tables=tables)
         for add in (False, True):
             c = product.c.copy()
             run(which, *product.arguments(c, add))
@@ -93,31 +115,34 @@ def test_every_tile_of_every_processor(name: str, dtype: type):
             np.testing.assert_array_equal(c, product.expected(add), f"{rows} x {vectors}, {add}")
 
 
+@both_ways
 @both_precisions
-def test_python_body_equals_the_compiled_one(dtype: type):
+def test_python_body_equals_the_compiled_one(dtype: type, tables: bool):
     form = tile.HOST
     lanes = form.vector_bytes // np.dtype(dtype).itemsize
     for rows in form.rows:
         for vectors in (1, 2):
-            product = Product(rows, vectors * lanes, dtype, seed=rows)
-            body = tile._python_tile(rows, vectors, form.vector_bytes)
+            product = Product(rows, vectors * lanes, dtype, seed=rows, tables=tables)
+            body = tile._python_tile(rows, vectors, form.vector_bytes, tables)
             for add in (False, True):
                 c = product.c.copy()
                 body(*product.arguments(c, add))
                 np.testing.assert_array_equal(c, product.expected(add))
 
 
+@both_ways
 @both_precisions
 @pytest.mark.parametrize("slim", [False, True])
-def test_multiply_cuts_any_number_of_rows_into_tiles(slim: bool, dtype: type):
+def test_multiply_cuts_any_number_of_rows_into_tiles(slim: bool, dtype: type, tables: bool):
     block = tile.BLOCK_BYTES // np.dtype(dtype).itemsize
     width = block // 2 if slim else block
     for rows in range(2 * tile.TALL + 2):
-        product = Product(rows, width, dtype, seed=rows)
+        product = Product(rows, width, dtype, seed=rows, tables=tables)
         product.c_row = block
         c = product.c.copy()
         *arguments, depth, add = product.arguments(c, True)
-        tile.multiply(*arguments, rows, width, depth, add)
+        multiply = product_module.multiply if tables else product_module.multiply_matrix
+        multiply(*arguments, rows, width, depth, add)
         np.testing.assert_array_equal(c, product.expected(True), f"{rows} rows")
 
 
@@ -125,9 +150,13 @@ def test_columns_up_to_a_vector_leave_the_second_vector_alone():
     block = tile.BLOCK_BYTES // 4
     a, b, c = np.ones(64, np.float32), np.ones(10 * block, np.float32), np.zeros(block, np.float32)
     table = np.arange(10)
-    tile.multiply(c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2, 10, False)
+    product_module.multiply(
+        c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2, 10, False
+    )
     assert c.tolist() == [10] * (block // 2) + [0] * (block // 2)
-    tile.multiply(c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2 + 1, 10, False)
+    product_module.multiply(
+        c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2 + 1, 10, False
+    )
     assert c.tolist() == [10] * block
 
 
@@ -136,7 +165,7 @@ def test_nan_and_infinity_pass_through_zero_weights():
     a = np.array([np.nan, np.inf, 1], np.float32)
     b, c = np.zeros(block, np.float32), np.empty(3 * block, np.float32)
     rows, column = np.arange(3), np.zeros(1, np.int64)
-    tile.multiply(c, 0, block, a, 0, rows, 0, column, b, 0, block, 3, block, 1, False)
+    product_module.multiply(c, 0, block, a, 0, rows, 0, column, b, 0, block, 3, block, 1, False)
     assert np.isnan(c[: 2 * block]).all()
     assert (c[2 * block :] == 0).all()
 
@@ -144,13 +173,15 @@ def test_nan_and_infinity_pass_through_zero_weights():
 def test_an_empty_sum_is_zero():
     block = tile.BLOCK_BYTES // 8
     c, nothing, table = np.full(block, np.nan), np.empty(0), np.zeros(1, np.int64)
-    tile.multiply(c, 0, block, nothing, 0, table, 0, table, nothing, 0, 0, 1, block, 0, False)
+    product_module.multiply(
+        c, 0, block, nothing, 0, table, 0, table, nothing, 0, 0, 1, block, 0, False
+    )
     assert (c == 0).all()
 
 
 @pytest.mark.parametrize("rows", range(1, 40))
 def test_whole_tiles_holds_the_rows_and_less_than_a_tile_more(rows: int):
-    assert rows <= tile.whole_tiles(rows) < rows + tile.TALL
+    assert rows <= product_module.whole_tiles(rows) < rows + tile.TALL
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from numba.np.ufunc import get_thread_id
 
 from .jit import Array, config, kernel_jit
 from .panels import Panels, matrix_panels
+from .product import multiply
 from .scratch import borrow
-from .tile import BLOCK_BYTES, TALL, add_to, multiply
+from .tile import BLOCK_BYTES, TALL, add_to
 
 STRIP = 4 * TALL  # rows of c that one task computes, for one block of columns
 DEPTH = 512  # rows of b in one go: a piece of a panel that stays in the nearest cache

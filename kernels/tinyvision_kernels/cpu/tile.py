@@ -17,7 +17,7 @@ them in flight to hide that each takes four cycles. 28 sums + 2 vectors of b + 1
 32 registers of AVX-512; other processors have others, hence :data:`PROCESSORS`.
 
 Compilers do not find this form by themselves, so :func:`make_tile` writes it down instruction by
-instruction in LLVM's intermediate language. :func:`multiply` cuts a product of any number of rows
+instruction in LLVM's intermediate language. :mod:`.product` cuts a product of any number of rows
 into tiles. The method is Goto and van de Geijn's, "Anatomy of High-Performance Matrix
 Multiplication", ACM Transactions on Mathematical Software 34 (2008),
 https://doi.org/10.1145/1356052.1356053.
@@ -75,7 +75,9 @@ TALL, MIDDLE, SINGLE = HOST.rows
 # ----------------------------------------------------------------------------
 
 
-def make_tile(rows: int, vectors: int, vector_bytes: int, register: str) -> Callable[..., None]:
+def make_tile(
+    rows: int, vectors: int, vector_bytes: int, register: str, *, tables: bool
+) -> Callable[..., None]:
     """Make ``tile``, a function that Numba compiles to one register tile.
 
     Parameters
@@ -84,190 +86,219 @@ def make_tile(rows: int, vectors: int, vector_bytes: int, register: str) -> Call
         The tile's height, and its width in vectors.
     vector_bytes, register : int, str
         Those of the :class:`Processor`.
+    tables : bool
+        How a[i, k] is found, see below.
 
     Returns
     -------
     callable
-        ``tile(c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add)``
-        computes ::
+        ``tile(c, c_at, c_row, a, a_at, *places, b, b_at, b_row, depth, add)`` computes ::
 
             c[i, j] = (c[i, j] if add else 0) + sum over k < depth of a[i, k] * b[k, j]
 
         for all i < rows and j < vectors * lanes. The arrays are flat and of one float type;
         ``c[i, j]`` stands for ``c[c_at + i * c_row + j]`` and ``b[k, j]`` for
-        ``b[b_at + k * b_row + j]``. Where a[i, k] lies is said by two tables of int64, and stands
-        for ``a[a_at + a_rows[first + i] + a_cols[k]]``: so a may be a matrix, its transpose, or the
-        windows over an image.
+        ``b[b_at + k * b_row + j]``. Where a[i, k] lies is said by ``places``:
+
+        - two steps, ``a_row, a_col``: at ``a_at + i * a_row + k * a_col``. So a is a matrix or its
+          transpose.
+        - if ``tables``, two of int64, ``a_rows, first, a_cols``: at ``a_at + a_rows[first + i] +
+          a_cols[k]``. So a may also be the windows over an image. It costs one more load a row,
+          which shows where a tile is one vector wide.
     """
     if config.DISABLE_JIT:
-        return _python_tile(rows, vectors, vector_bytes)
+        return _python_tile(rows, vectors, vector_bytes, tables)
+    index = types.intp
 
-    @intrinsic
-    def tile(
-        typing: Any, c: Any, c_at: Any, c_row: Any,
-        a: Any, a_at: Any, a_rows: Any, first: Any, a_cols: Any,
-        b: Any, b_at: Any, b_row: Any, depth: Any, add: Any,
-    ) -> Any:  # fmt: skip
-        index = types.intp
-        signature = types.void(
-            c, index, index, a, index, a_rows, index, a_cols, b, index, index, index, types.boolean
+    def signature(c: Any, a: Any, places: tuple[Any, ...], b: Any) -> Any:
+        at = (index, index)
+        return types.void(c, *at, a, index, *places, b, *at, index, types.boolean)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        c, c_at, c_row, a, a_at, *places = arguments[:-5]
+        b, b_at, b_row, depth, add = arguments[-5:]
+        a_type, b_type = signature.args[3], signature.args[-5]
+        number = context.get_value_type(a_type.dtype)  # float or double
+        itemsize = a_type.dtype.bitwidth // 8
+        lanes = vector_bytes // itemsize
+        vector = ir.VectorType(number, lanes)
+        lane_zero = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+        undefined = ir.Constant(vector, ir.Undefined)
+        # fmuladd: one instruction where the processor has it, a product and a sum elsewhere
+        fmuladd = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [vector] * 3),
+            f"llvm.fmuladd.v{lanes}f{8 * itemsize}",
         )
 
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            c, c_at, c_row, a, a_at, a_rows, first, a_cols, b, b_at, b_row, depth, add = arguments
-            number = context.get_value_type(signature.args[0].dtype)  # float or double
-            itemsize = signature.args[0].dtype.bitwidth // 8
-            lanes = vector_bytes // itemsize
-            vector = ir.VectorType(number, lanes)
-            lane_zero = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-            undefined = ir.Constant(vector, ir.Undefined)
-            # fmuladd: one instruction where the processor has it, a product and a sum elsewhere
-            fmuladd = cgutils.get_or_insert_function(
-                builder.module,
-                ir.FunctionType(vector, [vector] * 3),
-                f"llvm.fmuladd.v{lanes}f{8 * itemsize}",
-            )
+        def pointer(array_type: Any, array: Any, at: Any) -> Any:
+            data = context.make_array(array_type)(context, builder, array).data
+            return builder.gep(data, [at])
 
-            # No code, but claims to read and write a register. Without it LLVM moves the loads of
-            # all rows to the front, where they need so many registers that sums are pushed out.
-            pin = register and ir.InlineAsm(
-                ir.FunctionType(vector, [vector]), "", f"={register},0", side_effect=True
-            )
+        def constant(value: int) -> Any:
+            return ir.Constant(c_at.type, value)
 
-            def pointer(argument: int, array: Any, at: Any) -> Any:
-                make = context.make_array(signature.args[argument])
-                return builder.gep(make(context, builder, array).data, [at])
+        def vector_at(start: Any, j: int) -> Any:
+            at = builder.gep(start, [constant(j * lanes)])
+            return builder.bitcast(at, vector.as_pointer())
 
-            def constant(value: int) -> Any:
-                return ir.Constant(c_at.type, value)
+        def to_all_lanes(value: Any) -> Any:
+            one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+            return builder.shuffle_vector(one, undefined, lane_zero)
 
-            def vector_at(start: Any, j: int) -> Any:
-                at = builder.gep(start, [constant(j * lanes)])
-                return builder.bitcast(at, vector.as_pointer())
+        tile_of_c = [(i, j) for i in range(rows) for j in range(vectors)]
+        c_start, b_start = pointer(signature.args[0], c, c_at), pointer(b_type, b, b_at)
+        to = [builder.gep(c_start, [builder.mul(c_row, constant(i))]) for i in range(rows)]
+        find = _RowsByTables if tables else _RowsBySteps
+        a_rows = find(builder, rows, pointer(a_type, a, a_at), places, pointer, signature.args[5:])
+        # Variables on the stack, which LLVM turns into registers.
+        sums = {ij: cgutils.alloca_once(builder, vector) for ij in tile_of_c}
 
-            def to_all_lanes(value: Any) -> Any:
-                one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
-                return builder.shuffle_vector(one, undefined, lane_zero)
+        with builder.if_else(add) as (then, otherwise):
+            with then:
+                for i, j in tile_of_c:
+                    builder.store(builder.load(vector_at(to[i], j), align=itemsize), sums[i, j])
+            with otherwise:
+                for i, j in tile_of_c:
+                    builder.store(ir.Constant(vector, [0.0] * lanes), sums[i, j])
 
-            tile_of_c = [(i, j) for i in range(rows) for j in range(vectors)]
-            c_start, a_start = pointer(0, c, c_at), pointer(3, a, a_at)
-            row_table, column_table = pointer(5, a_rows, first), pointer(7, a_cols, constant(0))
-            b_start = pointer(8, b, b_at)
-            to = [builder.gep(c_start, [builder.mul(c_row, constant(i))]) for i in range(rows)]
-            of = [
-                builder.gep(a_start, [builder.load(builder.gep(row_table, [constant(i)]))])
-                for i in range(rows)
-            ]
-            # Variables on the stack, which LLVM turns into registers.
-            sums = {ij: cgutils.alloca_once(builder, vector) for ij in tile_of_c}
+        with cgutils.for_range(builder, depth) as loop:
+            b_row_k = builder.gep(b_start, [builder.mul(loop.index, b_row)])
+            b_k = [builder.load(vector_at(b_row_k, j), align=itemsize) for j in range(vectors)]
+            for i, a_ik in enumerate(a_rows.column(loop.index)):
+                a_vector = to_all_lanes(builder.load(a_ik))
+                for j in range(vectors):
+                    total = builder.call(fmuladd, [a_vector, b_k[j], builder.load(sums[i, j])])
+                    builder.store(_pin(builder, total, register), sums[i, j])
 
-            with builder.if_else(add) as (then, otherwise):
-                with then:
-                    for i, j in tile_of_c:
-                        before = builder.load(vector_at(to[i], j), align=itemsize)
-                        builder.store(before, sums[i, j])
-                with otherwise:
-                    for i, j in tile_of_c:
-                        builder.store(ir.Constant(vector, [0.0] * lanes), sums[i, j])
+        for i, j in tile_of_c:
+            builder.store(builder.load(sums[i, j]), vector_at(to[i], j), align=itemsize)
+        return context.get_dummy_value()
 
-            with cgutils.for_range(builder, depth) as loop:
-                b_row_k = builder.gep(b_start, [builder.mul(loop.index, b_row)])
-                b_k = [builder.load(vector_at(b_row_k, j), align=itemsize) for j in range(vectors)]
-                column = builder.load(builder.gep(column_table, [loop.index]))
-                for i in range(rows):
-                    a_ik = to_all_lanes(builder.load(builder.gep(of[i], [column])))
-                    for j in range(vectors):
-                        total = builder.call(fmuladd, [a_ik, b_k[j], builder.load(sums[i, j])])
-                        builder.store(builder.call(pin, [total]) if pin else total, sums[i, j])
+    if tables:
 
-            for i, j in tile_of_c:
-                builder.store(builder.load(sums[i, j]), vector_at(to[i], j), align=itemsize)
-            return context.get_dummy_value()
+        @intrinsic
+        def tile(
+            typing: Any, c: Any, c_at: Any, c_row: Any,
+            a: Any, a_at: Any, a_rows: Any, first: Any, a_cols: Any,
+            b: Any, b_at: Any, b_row: Any, depth: Any, add: Any,
+        ) -> Any:  # fmt: skip
+            return signature(c, a, (a_rows, index, a_cols), b), generate
 
-        return signature, generate
+    else:
+
+        @intrinsic
+        def tile(
+            typing: Any, c: Any, c_at: Any, c_row: Any,
+            a: Any, a_at: Any, a_row: Any, a_col: Any,
+            b: Any, b_at: Any, b_row: Any, depth: Any, add: Any,
+        ) -> Any:  # fmt: skip
+            return signature(c, a, (index, index), b), generate
 
     return tile
 
 
-def _python_tile(rows: int, vectors: int, vector_bytes: int) -> Callable[..., None]:
+def _pin(builder: Any, value: Any, register: str) -> Any:
+    """Hold a value in a register at this very place of the program.
+
+    This is no code at all, but it claims to read and write a register. Without it LLVM moves the
+    loads of all rows to the front, where they need so many registers that sums are pushed out.
+    """
+    if not register:
+        return value
+    function = ir.FunctionType(value.type, [value.type])
+    return builder.call(ir.InlineAsm(function, "", f"={register},0", side_effect=True), [value])
+
+
+class _RowsByTables:
+    """Where the tile finds column k of a: through tables of offsets."""
+
+    def __init__(
+        self, builder: Any, rows: int, start: Any, places: Any, pointer: Any, kinds: Any
+    ) -> None:
+        a_rows, first, a_cols = places
+        zero = ir.Constant(first.type, 0)
+        table = pointer(kinds[0], a_rows, first)
+        offsets = [builder.gep(table, [ir.Constant(first.type, i)]) for i in range(rows)]
+        self.builder = builder
+        self.rows = [builder.gep(start, [builder.load(offset)]) for offset in offsets]
+        self.columns = pointer(kinds[2], a_cols, zero)
+
+    def column(self, k: Any) -> list[Any]:
+        """Point at a[i, k] for all i."""
+        column = self.builder.load(self.builder.gep(self.columns, [k]))
+        return [self.builder.gep(row, [column]) for row in self.rows]
+
+
+class _RowsBySteps:
+    """Where the tile finds column k of a: at equal steps, which address arithmetic can reach.
+
+    An address on x86 is ``base + index * (1, 2, 4 or 8)``. With the step and its odd multiples 3, 5
+    and 7 in registers that reaches nine rows from one base, so that a tall tile takes two bases
+    rather than as many pointers as it has rows, more than there are registers for them.
+    """
+
+    REACH = 9
+
+    def __init__(
+        self, builder: Any, rows: int, start: Any, places: Any, pointer: Any, kinds: Any
+    ) -> None:
+        a_row, self.next_column = places
+        self.builder, self.rows = builder, rows
+        # Pinned, lest LLVM replace them by one pointer a row again.
+        self.odd = {n: self._hold(builder.mul(a_row, self._number(n, a_row))) for n in (1, 3, 5, 7)}
+        self.bases = []
+        for first in range(0, rows, self.REACH):
+            base = builder.gep(start, [builder.mul(a_row, self._number(first, a_row))])
+            self.bases.append(cgutils.alloca_once_value(builder, base))
+
+    def column(self, k: Any) -> list[Any]:
+        """Point at a[i, k] for all i; to be asked for each k in turn."""
+        builder = self.builder
+        found = []
+        for first, base in zip(range(0, self.rows, self.REACH), self.bases, strict=True):
+            start = self._hold(builder.load(base))
+            found.append(start)
+            for i in range(1, min(self.REACH, self.rows - first)):
+                shift = (i & -i).bit_length() - 1  # i = odd * 2**shift
+                odd = self.odd[i >> shift]
+                found.append(builder.gep(start, [builder.shl(odd, self._number(shift, odd))]))
+            builder.store(builder.gep(start, [self.next_column]), base)
+        return found
+
+    @staticmethod
+    def _number(value: int, like: Any) -> Any:
+        return ir.Constant(like.type, value)
+
+    def _hold(self, value: Any) -> Any:
+        return _pin(self.builder, value, "r")  # any general register, on every processor
+
+
+def _python_tile(rows: int, vectors: int, vector_bytes: int, tables: bool) -> Callable[..., None]:
     """Make the same tile in plain Python, for ``NUMBA_DISABLE_JIT=1``."""
 
-    def tile(
-        c: Array, c_at: int, c_row: int,
-        a: Array, a_at: int, a_rows: Array, first: int, a_cols: Array,
-        b: Array, b_at: int, b_row: int, depth: int, add: bool,
-    ) -> None:  # fmt: skip
+    def tile(c: Array, c_at: int, c_row: int, a: Array, a_at: int, *more: Any) -> None:
+        *places, b, b_at, b_row, depth, add = more
         columns = vectors * vector_bytes // c.itemsize
         for i in range(rows):
             to = slice(c_at + i * c_row, c_at + i * c_row + columns)
             if not add:
                 c[to] = 0
             for k in range(depth):
-                b_k = b[b_at + k * b_row : b_at + k * b_row + columns]
-                c[to] += a[a_at + a_rows[first + i] + a_cols[k]] * b_k
+                if tables:
+                    a_rows, first, a_cols = places
+                    a_ik = a[a_at + a_rows[first + i] + a_cols[k]]
+                else:
+                    a_row, a_col = places
+                    a_ik = a[a_at + i * a_row + k * a_col]
+                c[to] += a_ik * b[b_at + k * b_row : b_at + k * b_row + columns]
 
     return tile
 
 
 # ----------------------------------------------------------------------------
-# A block of tiles
+# Rows of numbers
 # ----------------------------------------------------------------------------
-
-
-def _host_tiles(vectors: int) -> list[Callable[..., None]]:
-    return [make_tile(rows, vectors, HOST.vector_bytes, HOST.register) for rows in HOST.rows]
-
-
-tall_wide, middle_wide, single_wide = _host_tiles(2)
-tall_slim, middle_slim, single_slim = _host_tiles(1)
-
-
-@inline_jit
-def multiply(
-    c: Array, c_at: int, c_row: int,
-    a: Array, a_at: int, a_rows: Array, first: int, a_cols: Array,
-    b: Array, b_at: int, b_row: int,
-    rows: int, columns: int, depth: int, add: bool,
-) -> None:  # fmt: skip
-    """Multiply any number of rows of a by one block of b: c (+)= a @ b, tile under tile.
-
-    The arguments are those of the tile (:func:`make_tile`). ``columns`` is how many of the block's
-    columns are wanted: where one vector holds them, only that one is computed. Whole vectors of
-    c are written, so that c must be as wide as the block.
-    """
-    slim = columns * c.itemsize <= BLOCK_BYTES // 2
-    done = 0
-    while done < rows:
-        to, i, left = c_at + done * c_row, first + done, rows - done
-        if left >= TALL:
-            if slim:
-                tall_slim(c, to, c_row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
-            else:
-                tall_wide(c, to, c_row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
-            done += TALL
-        elif left >= MIDDLE:
-            if slim:
-                middle_slim(c, to, c_row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
-            else:
-                middle_wide(c, to, c_row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
-            done += MIDDLE
-        else:
-            if slim:
-                single_slim(c, to, c_row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
-            else:
-                single_wide(c, to, c_row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
-            done += SINGLE
-
-
-@inline_jit
-def whole_tiles(rows: int) -> int:
-    """Count the rows to compute where ``rows`` are wanted and more do no harm.
-
-    A rest of more than a middle tile costs less as one tall tile than as several low ones, which
-    have too few sums in flight to keep the multipliers busy.
-    """
-    rest = rows % TALL
-    return rows - rest + TALL if rest > MIDDLE else rows
 
 
 @inline_jit

@@ -114,7 +114,7 @@ def cut_bands(down: Axis, across: Axis, channels: int, groups: int, itemsize: in
     r = np.array(down.offsets, np.int64).reshape(-1, 1, 1) - down.low
     s = np.array(across.offsets, np.int64).reshape(-1, 1) - across.low
     taps = (r * width + s) * channels + np.arange(channels // groups)  # (KH, KW, C)
-    # Zeros at the end let the last tile of either be a whole one (tile.whole_tiles).
+    # Zeros at the end let the last tile of either be a whole one (product.whole_tiles).
     return Bands(
         cut=(images, rows),
         frame=(height, width),

@@ -18,9 +18,10 @@ from numba.np.ufunc import get_thread_id
 
 from ..jit import Array, config, kernel_jit
 from ..panels import Panels, pack
+from ..product import multiply, whole_tiles
 from ..scratch import borrow
 from ..sums import add_slices_of_blocks, slice_count
-from ..tile import BLOCK_BYTES, TALL, add_to, copy, multiply, whole_tiles, zero
+from ..tile import BLOCK_BYTES, TALL, add_to, copy, zero
 from .bands import Axis, Bands, backward_axes, copy_band, cut_bands
 from .geometry import Geometry
 
