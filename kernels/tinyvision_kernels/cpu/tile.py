@@ -33,7 +33,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .jit import Array, config, inline_jit
+from .jit import Array, config, formula_jit
 
 
 class Processor(NamedTuple):
@@ -301,7 +301,7 @@ def _python_tile(rows: int, vectors: int, vector_bytes: int, tables: bool) -> Ca
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
+@formula_jit
 def add_to(c: Array, c_at: int, a: Array, a_at: int, b: Array, b_at: int, count: int) -> None:
     """c[j] = a[j] + b[j] for j < count: a finished row of sums leaves, its bias on top."""
     to, of, on = np.uintp(c_at), np.uintp(a_at), np.uintp(b_at)
@@ -314,7 +314,7 @@ def add_to(c: Array, c_at: int, a: Array, a_at: int, b: Array, b_at: int, count:
             c[to + j] = a[of + j] + b[on + j]
 
 
-@inline_jit
+@formula_jit
 def copy(c: Array, c_at: int, a: Array, a_at: int, count: int) -> None:
     """c[j] = a[j] for j < count."""
     to, of = np.uintp(c_at), np.uintp(a_at)
@@ -322,7 +322,7 @@ def copy(c: Array, c_at: int, a: Array, a_at: int, count: int) -> None:
         c[to + j] = a[of + j]
 
 
-@inline_jit
+@formula_jit
 def zero(c: Array, c_at: int, count: int) -> None:
     """c[j] = 0 for j < count."""
     to = np.uintp(c_at)
