@@ -7,14 +7,20 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from case import Case, is_float, run
+from case import Case, is_float, make, run
 
 from tinyvision_kernels import reference
+from tinyvision_kernels.contract.fused_conv import OFF
 
 HALF_ULP = ml_dtypes.finfo(ml_dtypes.bfloat16).eps / 2  # = 2^-8, of a number from 1 to 2
 ULPS = 32  # rounding errors that an element may have gathered, in units of its last place
 # Formulas that lose more: 1 - tanh^2 cancels where tanh is nearly one, and is multiplied by x^3.
 CONDITION = {"gelu_dx": 8}
+# Kernels that pool numbers of their own making -> the kernel that stops before it pools them.
+BEFORE_POOLING = {
+    "conv2d_relu_max_pool": "conv2d_relu",
+    "batch_norm_apply_relu_max_pool": "batch_norm_apply_relu",
+}
 
 
 def assert_agrees(case: Case, implementation: Callable[..., None], dtype: Any, **how: Any) -> None:
@@ -34,7 +40,27 @@ def assert_agrees(case: Case, implementation: Callable[..., None], dtype: Any, *
         what = f"{case.kernel} [{case.id}] {name}"
         # Rounding errors of a sum add up like a random walk: with the root of its length.
         errors = CONDITION.get(case.kernel, 1) * np.sqrt(summands(case))
+        if name == "argmax" and case.kernel in BEFORE_POOLING:
+            actual[name] = _chosen(case.astype(dtype), actual).astype(dtype)
+            value = expected["y"]
         _assert_close(what, actual[name], value, errors)
+
+
+def _chosen(case: Case, actual: dict[str, np.ndarray]) -> np.ndarray:
+    """What an argmax has chosen, as float64: the cell of the 2x2 window that it names, 0 for OFF.
+
+    Of two cells that are equal but for rounding, it may name either.
+    """
+    np.testing.assert_array_equal(actual["argmax"] == OFF, ~(actual["y"] > 0), case.kernel)
+    unpooled = make(
+        BEFORE_POOLING[case.kernel], case.id, {**case.updates, **case.inputs, **case.settings}
+    )
+    z = run(unpooled, partial(reference.TABLE[unpooled.kernel], np), np.float64)["y"]
+    N, H, W, C = z.shape
+    windows = z[:, : H // 2 * 2, : W // 2 * 2].reshape(N, H // 2, 2, W // 2, 2, C)
+    cells = windows.transpose(2, 4, 0, 1, 3, 5).reshape(4, N, H // 2, W // 2, C)
+    off = np.where(np.isnan(actual["y"]), np.nan, 0)
+    return np.choose(actual["argmax"], [*cells, off])
 
 
 def _assert_close(what: str, actual: np.ndarray, expected: np.ndarray, errors: float) -> None:
@@ -65,14 +91,17 @@ def summands(case: Case) -> int:
     shapes = {name: array.shape for name, array in case.inputs.items() if array is not None}
     first = next(iter(shapes.values()), ())
     match case.kernel:
-        case "conv2d":
+        case "conv2d" | "conv2d_relu" | "conv2d_relu_max_pool":
             return prod(shapes["w"][:3])
+        case "conv2d_statistics":
+            (N, OH, OW, _), *_ = case.output_shapes()
+            return max(prod(shapes["w"][:3]), N * OH * OW)
         case "conv2d_dx":
             KH, KW, _, O = shapes["w"]
             return KH * KW * O // case.settings["groups"]
-        case "conv2d_dw" | "bias_grad":
+        case "conv2d_dw" | "bias_grad" | "relu_bias_grad" | "relu_max_pool_bias_grad":
             return prod(shapes["dy"][:-1])
-        case "dense" | "dense_dx":
+        case "dense" | "dense_relu" | "dense_dx":
             return first[1]
         case "dense_dw":
             return first[0]

@@ -15,6 +15,9 @@ import geometries
 import numpy as np
 from case import Case, dtypes, make, run
 from geometries import Conv, Pool
+from norm_inputs import around_norm, running_statistics, statistics
+
+from tinyvision_kernels.contract import KERNELS
 
 __all__ = ["Case", "cases", "conv_case", "dtypes", "make", "pool_case", "run"]
 
@@ -29,7 +32,7 @@ def cases(kernel: str) -> list[Case]:
 
 
 def conv_case(kernel: str, geometry: Conv, rng: np.random.Generator, bias: bool = True) -> Case:
-    """A case of conv2d, conv2d_dx or conv2d_dw."""
+    """A case of conv2d, fused or not, conv2d_dx or conv2d_dw."""
     N, H, W, C = geometry.x
     O, window, groups = geometry.O, geometry.window, geometry.groups
     given = {
@@ -44,6 +47,8 @@ def conv_case(kernel: str, geometry: Conv, rng: np.random.Generator, bias: bool 
         "dilation": geometry.dilation,
         "groups": groups,
     }
+    if kernel == "conv2d_statistics":
+        given |= running_statistics(O, rng)
     return make(kernel, geometry.id if bias else f"{geometry.id}, no bias", given)
 
 
@@ -83,8 +88,13 @@ def _winners(geometry: Pool, rng: np.random.Generator) -> np.ndarray:
 
 def _conv(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
     for geometry in geometries.CONV:
+        N, (OH, OW) = geometry.x[0], geometry.positions()
+        if kernel == "conv2d_relu_max_pool" and min(OH, OW) < 2:
+            continue  # no window of 2x2
+        if kernel == "conv2d_statistics" and N * OH * OW == 1:
+            continue  # no variance
         yield conv_case(kernel, geometry, rng)
-    if kernel == "conv2d":
+    if "b" in KERNELS[kernel].inputs:
         yield conv_case(kernel, geometries.CONV[0], rng, bias=False)
 
 
@@ -130,7 +140,7 @@ def _upsample(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
 
 def _dense(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
     for N, I, O in [(1, 1, 1), (2, 3, 5), (7, 33, 17), (31, 64, 48), (5, 300, 10)]:
-        for bias in (True, False) if kernel == "dense" else (True,):
+        for bias in (True, False) if "b" in KERNELS[kernel].inputs else (True,):
             given = {
                 "x": rng.standard_normal((N, I)),
                 "w": rng.standard_normal((I, O)),
@@ -142,7 +152,21 @@ def _dense(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
 
 def _bias_grad(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
     for shape in [(1, 1), (2, 3, 4, 5), (5, 17), (3, 33, 31, 40)]:
-        yield make(kernel, f"{shape}", {"dy": rng.standard_normal(shape)})
+        given = {"dy": rng.standard_normal(shape)}
+        if kernel == "relu_bias_grad":
+            given["y"] = np.maximum(rng.standard_normal(shape), 0)
+        yield make(kernel, f"{shape}", given)
+
+
+def _unpool(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for N, H, W, O in [(1, 2, 2, 1), (2, 6, 8, 5), (3, 7, 5, 17), (2, 27, 33, 40)]:
+        pooled = (N, H // 2, W // 2, O)
+        given = {
+            "dy": rng.standard_normal(pooled),
+            "argmax": rng.integers(0, 5, pooled).astype(np.uint8),  # 4: no cell
+            "size": (H, W),
+        }
+        yield make(kernel, f"{N}x{H}x{W}x{O}", given)
 
 
 def _elementwise(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
@@ -163,6 +187,8 @@ def _activation(kernel: str, case_id: str, x: np.ndarray, rng: np.random.Generat
     }
     given = {
         "x": x,
+        "a": x,
+        "b": np.roll(x, 1),
         "y": images.get(kernel),
         "dy": rng.standard_normal(x.shape),
         "slope": 0.1,
@@ -253,10 +279,12 @@ def _norm(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
         shapes = [(2, 1), (7, 5), (2, 3, 4, 6), (3, 5, 7, 33), (4, 33, 31, 17)]
     for shape in shapes:
         C = shape[-1]
+        if "max_pool" in kernel and (len(shape) < 4 or min(shape[1:3]) < 2):
+            continue
         for groups in [1] if not kernel.startswith("group") or C == 1 else [1, 3]:
             # Far from zero mean and unit variance, and each channel elsewhere.
             x = 5 * rng.standard_normal(C) + rng.standard_normal(shape) * (rng.random(C) + 0.5)
-            mean, inv_std = _statistics(kernel, x, groups)
+            mean, inv_std = statistics(kernel, x, groups)
             given = {
                 "x": x,
                 "dy": rng.standard_normal(shape),
@@ -265,24 +293,12 @@ def _norm(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
                 "mean": mean,
                 "inv_std": inv_std,
                 "var": rng.random(C) + 0.1,
-                "running_mean": rng.standard_normal(C),
-                "running_var": rng.random(C) + 0.1,
                 "groups": groups,
-                "eps": 1e-5,
-                "momentum": 0.1,
+                **running_statistics(C, rng),
             }
+            if kernel in _FUSED_NORM:
+                given |= around_norm(kernel, shape, rng)
             yield make(kernel, f"{shape}" + (f", {groups} groups" if groups > 1 else ""), given)
-
-
-def _statistics(kernel: str, x: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and 1 / sqrt(var + eps) that a forward pass would have saved."""
-    axes: Any = tuple(range(x.ndim - 1))
-    if kernel.startswith("layer"):
-        axes = 1
-    elif kernel.startswith("group"):
-        N, H, W, C = x.shape
-        x, axes = x.reshape(N, H * W, groups, C // groups), (1, 3)
-    return x.mean(axis=axes), 1 / np.sqrt(x.var(axis=axes) + 1e-5)
 
 
 # --- updates and random numbers ------------------------------------------------------------------
@@ -314,9 +330,18 @@ def _random_bits(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
         yield make(kernel, f"{count}", given)
 
 
-_CONV = ("conv2d", "conv2d_dx", "conv2d_dw")
+_CONV = (
+    *("conv2d", "conv2d_dx", "conv2d_dw"),
+    *("conv2d_relu", "conv2d_relu_max_pool", "conv2d_statistics"),
+)
 _POOL = ("max_pool2d", "max_pool2d_dx", "avg_pool2d", "avg_pool2d_dx")
 _NORM = ("batch_norm", "batch_norm_infer", "layer_norm", "group_norm")
+_FUSED_NORM = (
+    *("batch_norm_statistics", "batch_norm_apply", "batch_norm_apply_relu"),
+    *("batch_norm_apply_relu_max_pool", "batch_norm_apply_add_relu"),
+    *("batch_norm_relu", "batch_norm_infer_relu"),
+    *("batch_norm_relu_grad", "batch_norm_relu_max_pool_grad", "batch_norm_add_relu_grad"),
+)
 _ELEMENTWISE = ("relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh")
 _WITH_GRADIENT: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
     "global_avg_pool2d": _global_pool,
@@ -330,14 +355,15 @@ _WITH_GRADIENT: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] 
 _MAKERS: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
     **dict.fromkeys(_CONV, _conv),
     **dict.fromkeys(_POOL, _pool),
-    **dict.fromkeys(_NORM, _norm),
+    **dict.fromkeys((*_NORM, *_FUSED_NORM), _norm),
     **{f"{name}_grad": _norm for name in _NORM},
     **_WITH_GRADIENT,
     **{f"{name}_dx": maker for name, maker in _WITH_GRADIENT.items()},
-    **dict.fromkeys(("dense", "dense_dx", "dense_dw"), _dense),
+    **dict.fromkeys(("dense", "dense_relu", "dense_dx", "dense_dw"), _dense),
     **dict.fromkeys(("sgd_step", "adam_step", "rmsprop_step"), _update),
-    "bias_grad": _bias_grad,
-    "dropout": _elementwise,
+    **dict.fromkeys(("bias_grad", "relu_bias_grad"), _bias_grad),
+    "relu_max_pool_bias_grad": _unpool,
+    **dict.fromkeys(("dropout", "add_relu"), _elementwise),
     "sum_of_squares": _sum_of_squares,
     "random_bits": _random_bits,
 }

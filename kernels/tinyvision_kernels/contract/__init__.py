@@ -23,7 +23,7 @@ window cells, I inputs of a dense layer, M rows, K classes, D features, G groups
 ``d``: ``dy`` is dloss/dy.
 """
 
-from . import activation, conv, dense, loss, norm, pool, random, update
+from . import activation, conv, dense, fused_conv, fused_norm, loss, norm, pool, random, update
 from .registry import KERNELS, Contract, OptionalShape, Pads, Pair, Shape, ShapeError
 from .window import window_count, windows
 
@@ -38,6 +38,8 @@ __all__ = [
     "activation",
     "conv",
     "dense",
+    "fused_conv",
+    "fused_norm",
     "loss",
     "norm",
     "pool",

@@ -3,12 +3,13 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 Shape = tuple[int, ...]
 OptionalShape = Shape | None
 Pair = tuple[int, int]  # (along H, along W)
 Pads = tuple[int, int, int, int]  # cells of zeros (top, bottom, left, right)
+Rule = TypeVar("Rule", bound=Callable[..., tuple[Shape, ...]])
 
 
 class ShapeError(ValueError):
@@ -50,10 +51,10 @@ def kernel(
     updates: tuple[str, ...] = (),
     dtypes: Mapping[str, str] | None = None,
     bfloat16: tuple[str, ...] | None = None,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Rule], Rule]:
     """Enter the decorated shape rule into ``KERNELS``."""
 
-    def enter(rule: Callable[..., Any]) -> Callable[..., Any]:
+    def enter(rule: Rule) -> Rule:
         parameters = inspect.signature(rule).parameters
         arrays = [p for p, v in parameters.items() if v.annotation in (Shape, OptionalShape)]
         if tuple(arrays) != tuple(parameters)[: len(arrays)]:
