@@ -7,7 +7,7 @@ of the tallest as fit, and lower ones for the rest.
 from collections.abc import Callable
 
 from .jit import Array, inline_jit
-from .tile import BLOCK_BYTES, HOST, MIDDLE, SINGLE, TALL, make_tile
+from .tile import BLOCK_BYTES, EVEN, HOST, MIDDLE, SINGLE, TALL, make_tile
 
 
 def _host_tiles(vectors: int, tables: bool) -> list[Callable[..., None]]:
@@ -21,6 +21,8 @@ tall_wide, middle_wide, single_wide = _host_tiles(2, tables=True)
 tall_slim, middle_slim, single_slim = _host_tiles(1, tables=True)
 tall_wide_matrix, middle_wide_matrix, single_wide_matrix = _host_tiles(2, tables=False)
 tall_slim_matrix, middle_slim_matrix, single_slim_matrix = _host_tiles(1, tables=False)
+even_wide = make_tile(EVEN, 2, HOST.vector_bytes, HOST.register, tables=False)
+even_slim = make_tile(2 * EVEN, 1, HOST.vector_bytes, HOST.register, tables=False)
 
 
 @inline_jit
@@ -90,6 +92,28 @@ def multiply_matrix(
             else:
                 single_wide_matrix(c, to, c_row, a, of, a_row, a_col, b, b_at, b_row, depth, add)
             done += SINGLE
+
+
+@inline_jit
+def multiply_transposed(
+    c: Array, c_at: int, c_row: int,
+    a: Array, a_at: int, a_col: int,
+    b: Array, b_at: int, b_row: int,
+    rows: int, columns: int, depth: int, add: bool,
+) -> None:  # fmt: skip
+    """As :func:`multiply`, a[i, k] at ``a_at + i + k * a_col``, in tiles of even height.
+
+    Rows are filled up to a multiple of 2 * EVEN: so many are read of a and written to c.
+    """
+    slim = columns * c.itemsize <= BLOCK_BYTES // 2
+    for i in range(0, rows, 2 * EVEN):
+        to, of = c_at + i * c_row, a_at + i
+        if slim:
+            even_slim(c, to, c_row, a, of, 1, a_col, b, b_at, b_row, depth, add)
+        else:
+            even_wide(c, to, c_row, a, of, 1, a_col, b, b_at, b_row, depth, add)
+            to, of = to + EVEN * c_row, of + EVEN
+            even_wide(c, to, c_row, a, of, 1, a_col, b, b_at, b_row, depth, add)
 
 
 @inline_jit

@@ -41,15 +41,16 @@ class Processor(NamedTuple):
 
     vector_bytes: int  # width of a register: 64 bytes are 16 float32 or 8 float64
     rows: tuple[int, int, int]  # of the tallest tile and of two that take what it leaves
+    even: int  # rows of a tile for matrices whose rows come in whole vectors
     register: str  # the letter for any vector register in LLVM's inline assembly
 
 
 PROCESSORS = {
-    "avx512f": Processor(64, (14, 4, 1), "v"),  # 32 registers
-    "avx2": Processor(32, (6, 3, 1), "x"),  # 16 registers: 12 sums + 2 of b + 1 of a
-    "neon": Processor(16, (8, 4, 1), "w"),  # 32 registers
-    "sse2": Processor(16, (4, 2, 1), "x"),  # 16 registers
-    "generic": Processor(16, (4, 2, 1), ""),  # any other
+    "avx512f": Processor(64, (14, 4, 1), 8, "v"),  # 32 registers
+    "avx2": Processor(32, (6, 3, 1), 4, "x"),  # 16 registers: 12 sums + 2 of b + 1 of a
+    "neon": Processor(16, (8, 4, 1), 8, "w"),  # 32 registers
+    "sse2": Processor(16, (4, 2, 1), 4, "x"),  # 16 registers
+    "generic": Processor(16, (4, 2, 1), 4, ""),  # any other
 }
 
 
@@ -68,6 +69,7 @@ HOST = host_processor()
 VECTORS = 2  # across a tile
 BLOCK_BYTES = VECTORS * HOST.vector_bytes  # width of a tile: the columns of a packed block
 TALL, MIDDLE, SINGLE = HOST.rows
+EVEN = HOST.even
 
 
 # ----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from .bands import Axis
 from .geometry import Geometry
 
 
-def applies(geometry: Geometry) -> bool:
+def applies(geometry: Geometry, dtype: np.dtype) -> bool:
     """Whether each group has a single input and a single output channel."""
     C, O = geometry.channels
     return geometry.groups == C == O

@@ -28,7 +28,7 @@ from .geometry import Geometry
 STRIP = 4 * TALL  # positions whose sums are finished together
 
 
-def applies(geometry: Geometry) -> bool:
+def applies(geometry: Geometry, dtype: np.dtype) -> bool:
     """Whether this algorithm can compute it: any convolution."""
     return True
 

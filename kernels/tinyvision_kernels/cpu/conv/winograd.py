@@ -1,0 +1,170 @@
+"""Winograd's convolution for 3 x 3 windows of stride 1: a quarter of the products.
+
+The image is cut into patches of 4 x 4 outputs. Each patch, with the pixels around it, is carried to
+36 *points* (:mod:`.transforms`), where a convolution is a plain product, channel by channel. So at
+each point all patches and channels together are one product of matrices ::
+
+    v[point] (patches, C)  @  u[point] (C, O)  =  m[point] (patches, O)
+
+A task takes a block of patches, few enough for v and m to stay in the cache of a core.
+"""
+
+import numpy as np
+from numba import prange
+from numba.np.ufunc import get_thread_id
+
+from ..jit import Array, config, kernel_jit
+from ..panels import pack
+from ..product import multiply_matrix
+from ..scratch import borrow
+from ..tile import BLOCK_BYTES, HOST, TALL, copy
+from .geometry import Geometry
+from .patches import copy_patch, whole_vectors
+from .transforms import PATCH, PLANES, POINTS, transform_input, transform_output, transform_weights
+from .winograd_dw import weight_gradient
+
+__all__ = ["applies", "forward", "input_gradient", "weight_gradient"]
+
+CACHE_NUMBERS = 180_000  # of v and m together, that a block of patches may take
+
+
+def applies(geometry: Geometry, dtype: np.dtype) -> bool:
+    """Whether the window is 3 x 3, moves by one pixel, and single precision will do.
+
+    The transforms multiply by up to 8 and take differences, which costs about three bits. Those who
+    ask for float64 ask for exactness, so they are computed directly.
+    """
+    return (
+        dtype == np.float32
+        and geometry.window == (3, 3)
+        and geometry.stride == geometry.dilation == (1, 1)
+        and geometry.groups == 1
+    )
+
+
+def patches(geometry: Geometry) -> int:
+    """Count the patches of 4 x 4 outputs, partly empty ones included."""
+    OH, OW = geometry.positions
+    return geometry.images * -(-OH // PATCH) * -(-OW // PATCH)
+
+
+def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> None:
+    """y (N, OH, OW, O) from x (N, H, W, C), w (3, 3, C, O) and bias (O,)."""
+    top, _, left, _ = geometry.pad
+    C, O = geometry.channels
+    u = _weight_planes(w, np.arange(9) * (C * O), (C, O), (O, 1))
+    _convolve(y, x, u, bias, top, left)
+
+
+def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
+    """dx (N, H, W, C) from dy (N, OH, OW, O) and w (3, 3, C, O).
+
+    A convolution of dy with the filters turned by half a turn.
+    """
+    top, _, left, _ = geometry.pad
+    C, O = geometry.channels
+    u = _weight_planes(w, np.arange(8, -1, -1) * (C * O), (O, C), (1, O))
+    _convolve(dx, dy, u, np.zeros(C, dx.dtype), 2 - top, 2 - left)
+
+
+def _weight_planes(w: Array, taps: Array, shape: tuple[int, int], steps: tuple[int, int]) -> Array:
+    """Carry the filters to the points: u (point, panel, C, block)."""
+    panels = pack(w.reshape(-1), taps, shape, steps, (1, 0))  # (panel, tap, C, block)
+    u = borrow("weight planes", panels.numbers.size // 9 * PLANES, w.dtype)
+    _transform_weights(u, panels.numbers, shape[0])
+    return u
+
+
+def _convolve(y: Array, x: Array, u: Array, bias: Array, top: int, left: int) -> None:
+    _, OH, OW, O = y.shape
+    C = x.shape[3]
+    down, across = -(-OH // PATCH), -(-OW // PATCH)
+    C_whole, O_whole = whole_vectors(C, x.itemsize), whole_vectors(O, x.itemsize)
+    fitting = CACHE_NUMBERS // (PLANES * (C_whole + O_whole)) // TALL * TALL
+    block = max(TALL, min(fitting, 16 * TALL))
+    size = PLANES * (block * (C_whole + O_whole) + 2 * 16) + PLANES * max(C_whole, O_whole)
+    size = -(-size // 64) * 64
+    work = borrow("work", config.NUMBA_NUM_THREADS * size, x.dtype)
+    wide_bias = np.zeros(O_whole, bias.dtype)
+    wide_bias[:O] = bias
+    _convolve_blocks(
+        y.reshape(-1), x.reshape(-1), u, wide_bias, work.reshape(-1, size),
+        y.shape, x.shape, (top, left), (down, across), block, (C_whole, O_whole),
+    )  # fmt: skip
+
+
+@kernel_jit
+def _transform_weights(u: Array, panels: Array, depth: int) -> None:
+    block = BLOCK_BYTES // u.itemsize
+    lanes = HOST.vector_bytes // u.itemsize
+    rows = u.size // (PLANES * block)  # (panel, C)
+    for row in prange(rows):
+        panel, c = row // depth, row % depth
+        of = (panel * 9 * depth + c) * block
+        for j in range(0, block, lanes):
+            transform_weights(u, row * block + j, rows * block, panels, of + j, depth * block)
+
+
+@kernel_jit
+def _convolve_blocks(
+    y: Array,
+    x: Array,
+    u: Array,
+    bias: Array,
+    work_of_threads: Array,
+    y_shape: tuple[int, int, int, int],
+    x_shape: tuple[int, int, int, int],
+    corner: tuple[int, int],
+    patches: tuple[int, int],  # down and across
+    block: int,  # patches of a task
+    whole: tuple[int, int],  # C and O in whole vectors
+) -> None:
+    N, OH, OW, O = y_shape
+    _, H, W, C = x_shape
+    down, across = patches
+    C_whole, O_whole = whole
+    total = N * down * across
+    columns = BLOCK_BYTES // y.itemsize
+    panels = (O + columns - 1) // columns
+    v_plane, m_plane = block * C_whole + 16, block * O_whole + 16
+    m_at = PLANES * v_plane
+    patch_at = m_at + PLANES * m_plane
+    for task in prange((total + block - 1) // block):
+        work = work_of_threads[get_thread_id()]
+        first = task * block
+        count = min(block, total - first)
+        for p in range(count):
+            n, i = divmod((first + p) // across, down)
+            row, column = PATCH * i - corner[0], PATCH * ((first + p) % across) - corner[1]
+            inside = row >= 0 and row + 6 <= H and column >= 0 and column + 6 <= W
+            if inside and C_whole == C:
+                at = ((n * H + row) * W + column) * C
+                transform_input(work, p * C_whole, v_plane, x, at, W * C, C, C)
+            else:
+                copy_patch(work, patch_at, C_whole, x, x_shape, n, row, column, POINTS, 0, C)
+                transform_input(
+                    work, p * C_whole, v_plane, work, patch_at, 6 * C_whole, C_whole, C_whole
+                )
+        for point in range(PLANES):
+            for panel in range(panels):
+                multiply_matrix(
+                    work, m_at + point * m_plane + panel * columns, O_whole,
+                    work, point * v_plane, C_whole, 1,
+                    u, (point * panels + panel) * C * columns, columns,
+                    (count + TALL - 1) // TALL * TALL, min(columns, O - panel * columns), C, False,
+                )  # fmt: skip
+        for p in range(count):
+            n, i = divmod((first + p) // across, down)
+            row, column = PATCH * i, PATCH * ((first + p) % across)
+            m = m_at + p * O_whole
+            if row + PATCH <= OH and column + PATCH <= OW and O_whole == O:
+                at = ((n * OH + row) * OW + column) * O
+                transform_output(y, at, OW * O, O, work, m, m_plane, bias, O)
+            else:
+                transform_output(
+                    work, patch_at, PATCH * O_whole, O_whole, work, m, m_plane, bias, O_whole
+                )
+                for r in range(min(PATCH, OH - row)):
+                    for s in range(min(PATCH, OW - column)):
+                        at = ((n * OH + row + r) * OW + column + s) * O
+                        copy(y, at, work, patch_at + (r * PATCH + s) * O_whole, O)

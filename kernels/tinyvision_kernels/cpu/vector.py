@@ -1,0 +1,182 @@
+"""SIMD vectors as values: what fills one register, in code that reads like arithmetic on numbers.
+
+A processor adds 16 float32 (with AVX-512; see :data:`.tile.PROCESSORS`) as fast as one. Numba finds
+such *vectors* by itself in simple loops, but not where many intermediate results must stay in
+registers at once. Inside compiled functions this module offers them as values ::
+
+    a, b = load(x, i), load(x, i + lanes)    # x[i : i + lanes], x[i + lanes : i + 2 * lanes]
+    store(y, i, 4 * a - b * b)               # + - * with vectors and plain numbers
+
+so that a formula written for numbers (``4 * a - b * b``) serves for vectors as it stands. A product
+that is added is fused with the sum into one instruction, as for numbers under
+:func:`.jit.inline_jit`. With ``NUMBA_DISABLE_JIT=1`` a vector is a small NumPy array.
+"""
+
+import operator
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, models, register_model
+
+from .jit import Array, config, inline_jit
+from .tile import HOST
+
+
+class Vector(types.Type):
+    """Numba's type of as many float32 or float64 as fill a register of the host."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        self.lanes = HOST.vector_bytes // (dtype.bitwidth // 8)
+        super().__init__(name=f"Vector({dtype} x {self.lanes})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, vector: Vector) -> None:
+        number = ir.FloatType() if vector.dtype == types.float32 else ir.DoubleType()
+        super().__init__(manager, vector, ir.VectorType(number, vector.lanes))
+
+
+@inline_jit
+def lane_count(array: Array) -> int:
+    """How many of an array's numbers make a vector."""
+    return HOST.vector_bytes // array.itemsize
+
+
+# ----------------------------------------------------------------------------
+# Between memory and registers
+# ----------------------------------------------------------------------------
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, at: Any, to: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [at]), to.as_pointer())
+
+
+def _splat(builder: Any, number: Any, vector: Any) -> Any:
+    first = ir.Constant(ir.IntType(32), 0)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    undefined = ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(undefined, number, first)
+    return builder.shuffle_vector(one, undefined, zeros)
+
+
+@intrinsic
+def _load(typing: Any, array: Any, at: Any) -> Any:
+    vector = Vector(array.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        to = context.get_value_type(vector)
+        array_value, at_value = arguments
+        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, to)
+        return builder.load(pointer, align=array.dtype.bitwidth // 8)
+
+    return vector(array, types.intp), generate
+
+
+@intrinsic
+def _store(typing: Any, array: Any, at: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_value, at_value, vector = arguments
+        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, vector.type)
+        builder.store(vector, pointer, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, Vector(array.dtype)), generate
+
+
+@intrinsic
+def _splat_at(typing: Any, array: Any, at: Any) -> Any:
+    vector = Vector(array.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = context.get_value_type(array.dtype)
+        array_value, at_value = arguments
+        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, number)
+        return _splat(builder, builder.load(pointer), context.get_value_type(vector))
+
+    return vector(array, types.intp), generate
+
+
+@intrinsic
+def _zeros(typing: Any, array: Any) -> Any:
+    vector = Vector(array.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return ir.Constant(context.get_value_type(vector), None)
+
+    return vector(array), generate
+
+
+def _python_load(array: Array, at: int) -> Any:
+    return array[at : at + lane_count(array)].copy()
+
+
+def _python_store(array: Array, at: int, value: Any) -> None:
+    array[at : at + lane_count(array)] = value
+
+
+def _python_splat(array: Array, at: int) -> Any:
+    return np.full(lane_count(array), array[at])
+
+
+def _python_zeros(array: Array) -> Any:
+    return np.zeros(lane_count(array), array.dtype)
+
+
+_plain = config.DISABLE_JIT
+
+# load(array, at): the vector of the numbers from ``at`` on
+load: Any = _python_load if _plain else _load
+# store(array, at, vector): write them back
+store: Any = _python_store if _plain else _store
+# splat(array, at): a vector whose lanes all hold array[at]
+splat: Any = _python_splat if _plain else _splat_at
+# zeros(array): a vector of zeros of the array's type
+zeros: Any = _python_zeros if _plain else _zeros
+
+
+# ----------------------------------------------------------------------------
+# Arithmetic
+# ----------------------------------------------------------------------------
+
+_FUSE = ("contract",)  # a product and a sum may become one instruction
+
+
+def _typed(operation: Any) -> None:
+    @infer_global(operation)
+    class Template(AbstractTemplate):
+        def generic(self, arguments: Any, keywords: Any) -> Any:
+            vectors = [a for a in arguments if isinstance(a, Vector)]
+            others = [a for a in arguments if not isinstance(a, Vector)]
+            if not vectors or len(set(vectors)) > 1:
+                return None
+            if not all(isinstance(a, types.Number) for a in others):
+                return None
+            # a number takes the type of the vector's: 4 * a stays in single precision
+            one = vectors[0]
+            return signature(one, *(a if a is one else one.dtype for a in arguments))
+
+
+def _lowered(operation: Any, instruction: str) -> None:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = context.get_value_type(signature.return_type)
+        a, b = (v if v.type == vector else _splat(builder, v, vector) for v in arguments)
+        return getattr(builder, instruction)(a, b, flags=_FUSE)
+
+    for pair in ((Vector, Vector), (Vector, types.Float), (types.Float, Vector)):
+        lower_builtin(operation, *pair)(generate)
+
+
+for _operation, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+):
+    _typed(_operation)
+    _lowered(_operation, _instruction)

@@ -1,0 +1,82 @@
+"""Which algorithm computes a convolution: the rules, and how to overrule them."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
+
+from tinyvision_kernels.contract import windows
+from tinyvision_kernels.cpu import TABLE
+from tinyvision_kernels.cpu.conv import depthwise, direct, winograd
+from tinyvision_kernels.cpu.conv.choice import choose
+from tinyvision_kernels.cpu.conv.geometry import Geometry
+
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+DIRECTIONS = ("forward", "input_gradient", "weight_gradient")
+
+every_direction = pytest.mark.parametrize("direction", DIRECTIONS)
+
+
+def geometry(
+    N, size, C, O, window=(3, 3), stride=(1, 1), pad=(1, 1, 1, 1), dilation=(1, 1), groups=1
+):
+    positions = windows(size, window, stride, pad, dilation)
+    return Geometry(N, size, positions, (C, O), window, stride, pad, dilation, groups)
+
+
+@every_direction
+@pytest.mark.parametrize(
+    ("what", "module"),
+    [
+        (geometry(128, (32, 32), 16, 16), winograd),
+        (geometry(1, (56, 56), 64, 64), winograd),
+        (geometry(64, (26, 26), 32, 64, pad=(0, 0, 0, 0)), winograd),
+        (geometry(1, (8, 8), 64, 64), direct),  # four patches do not earn the filters' transform
+        (geometry(32, (14, 14), 64, 64, groups=64), depthwise),
+        (geometry(32, (14, 14), 64, 64, groups=2), direct),
+        (geometry(32, (28, 28), 64, 64, dilation=(2, 2)), direct),
+    ],
+)
+def test_the_rules(direction: str, what: Geometry, module):
+    assert choose(direction, what, SINGLE) is module
+
+
+@every_direction
+def test_double_precision_is_never_transformed(direction: str):
+    assert choose(direction, geometry(128, (32, 32), 64, 64), DOUBLE) is direct
+
+
+@every_direction
+def test_a_name_overrules_the_rules(direction: str):
+    large, deep = geometry(128, (32, 32), 64, 64), geometry(1, (9, 9), 4, 4, groups=4)
+    assert choose(direction, large, SINGLE, "direct") is direct
+    assert choose(direction, deep, SINGLE, "direct") is direct
+    assert choose(direction, geometry(1, (3, 3), 1, 1), SINGLE, "winograd") is winograd
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"no convolution algorithm 'fft': try 'auto', 'direct'"):
+        choose("forward", geometry(1, (9, 9), 4, 4), SINGLE, "fft")
+
+
+@pytest.mark.parametrize(
+    ("what", "dtype"),
+    [
+        (geometry(1, (9, 9), 4, 4, window=(5, 5)), SINGLE),
+        (geometry(1, (9, 9), 4, 4, stride=(2, 1)), SINGLE),
+        (geometry(1, (9, 9), 4, 4, dilation=(1, 2)), SINGLE),
+        (geometry(1, (9, 9), 4, 4, groups=2), SINGLE),
+        (geometry(1, (9, 9), 4, 4), DOUBLE),
+    ],
+)
+def test_an_algorithm_that_cannot_compute_it_is_refused(what: Geometry, dtype: np.dtype):
+    with pytest.raises(ValueError, match="'winograd' cannot compute this convolution in float"):
+        choose("forward", what, dtype, "winograd")
+
+
+def test_kernels_take_the_name():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((1, 9, 9, 4)), rng.standard_normal((3, 3, 4, 4))
+    y = np.empty((1, 9, 9, 4))
+    with pytest.raises(ValueError, match="winograd"):
+        TABLE["conv2d"](y, x, w, None, (1, 1), (1, 1, 1, 1), (1, 1), 1, algorithm="winograd")

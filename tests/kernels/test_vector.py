@@ -1,0 +1,91 @@
+"""Vectors as values: each operation, compiled and in plain Python, against NumPy."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
+
+import numba
+
+from tinyvision_kernels.cpu.jit import inline_jit
+from tinyvision_kernels.cpu.vector import lane_count, load, splat, store, zeros
+
+both_precisions = pytest.mark.parametrize(
+    "dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__
+)
+
+
+@inline_jit
+def everything(y, x, at):
+    """One of each: vector with vector and with numbers of either type, from either side."""
+    n = lane_count(x)
+    a, b = load(x, at), load(x, at + n)
+    total = zeros(x)
+    for i in range(3):
+        total = total + load(x, at + i)  # overlapping, unaligned
+    store(y, 1, a - b)
+    store(y, 1 + n, 4 * a - b * 0.5)
+    store(y, 1 + 2 * n, splat(x, at + 2) * a)
+    store(y, 1 + 3 * n, total)
+
+
+def expected(y, x, at):
+    n = lane_count(x)
+    a, b = x[at : at + n], x[at + n : at + 2 * n]
+    y[1 : 1 + n] = a - b
+    y[1 + n : 1 + 2 * n] = 4 * a - b / 2
+    y[1 + 2 * n : 1 + 3 * n] = x[at + 2] * a
+    y[1 + 3 * n : 1 + 4 * n] = a + x[at + 1 : at + 1 + n] + x[at + 2 : at + 2 + n]
+
+
+@both_precisions
+def test_each_operation_on_small_integers_is_exact(dtype: type):
+    x = np.random.default_rng(1).integers(-99, 100, 200).astype(dtype)
+    y, wanted = np.full(200, np.nan, dtype), np.full(200, np.nan, dtype)
+    everything(y, x, 5)
+    expected(wanted, x, 5)
+    np.testing.assert_array_equal(y, wanted)  # what lies beside has not changed
+
+
+@both_precisions
+def test_numbers_take_the_precision_of_the_vector(dtype: type):
+    @inline_jit
+    def thirds(y, x):
+        store(y, 0, load(x, 0) * (1 / 3) + 0.1)
+
+    x = np.random.default_rng(2).standard_normal(lane_count(np.empty(0, dtype))).astype(dtype)
+    y = np.empty_like(x)
+    thirds(y, x)
+    # a fused multiply-add rounds once, not twice
+    np.testing.assert_allclose(y, x * dtype(1 / 3) + dtype(0.1), atol=np.finfo(dtype).eps)
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python adds any two arrays")
+def test_vectors_of_two_precisions_do_not_mix():
+    @inline_jit
+    def mixed(x, y):
+        store(x, 0, load(x, 0) + load(y, 0))
+
+    with pytest.raises(numba.TypingError):
+        mixed(np.zeros(64, np.float32), np.zeros(64))
+
+
+def test_in_plain_python():
+    here = Path(__file__).parent
+    code = (
+        f"import sys; sys.path[:0] = [{str(here)!r}, {str(here.parents[1] / 'kernels')!r}]\n"
+        "import numpy as np, test_vector as t\n"
+        "for dtype in (np.float32, np.float64):\n"
+        "    t.test_each_operation_on_small_integers_is_exact(dtype)\n"
+        "    t.test_numbers_take_the_precision_of_the_vector(dtype)\n"
+    )
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

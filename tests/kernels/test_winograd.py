@@ -1,0 +1,184 @@
+"""Winograd's convolution: transforms against their matrices, kernels against float64."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from cases import conv_case, run
+from geometries import SAME, Conv
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
+
+from test_cpu_conv import in_a_new_process
+
+from tinyvision_kernels import cpu, reference
+from tinyvision_kernels.cpu import tile
+from tinyvision_kernels.cpu.conv import transforms
+from tinyvision_kernels.cpu.tile import PROCESSORS
+
+KERNELS = ("conv2d", "conv2d_dx", "conv2d_dw")
+LARGEST_ERROR = 2e-5  # of the largest value; the direct algorithm's is below 2e-6
+
+# The matrices of the method, as Lavin and Gray print them.
+B_T = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+)
+G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / np.array(
+    [[24], [24], [24], [24], [24], [24]]
+)
+A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+
+
+@pytest.mark.parametrize(
+    ("function", "matrix"),
+    [
+        (transforms.input_points, B_T),
+        (transforms.weight_points, G),
+        (transforms.outputs, A_T),
+        (transforms.output_points, A_T.T),
+        (transforms.weights, G.T),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_each_formula_is_its_matrix(function, matrix):
+    for column in np.eye(matrix.shape[1]):
+        np.testing.assert_allclose(function(*column), matrix @ column, atol=1e-15)
+
+
+def test_the_matrices_convolve():
+    rng = np.random.default_rng(0)
+    d, w = rng.standard_normal(6), rng.standard_normal(3)
+    direct = [d[i : i + 3] @ w for i in range(4)]
+    np.testing.assert_allclose(A_T @ ((G @ w) * (B_T @ d)), direct)
+
+
+def assert_accurate(kernel: str, geometry: Conv, seed: int = 0) -> None:
+    case = conv_case(kernel, geometry, np.random.default_rng(seed))
+    actual = run(case, partial(cpu.TABLE[kernel], algorithm="winograd"), np.float32)
+    rounded = case.astype(np.float32)
+    expected = run(rounded, partial(reference.TABLE[kernel], np), np.float64)
+    for name, value in expected.items():
+        error = np.abs(actual[name] - value).max()
+        assert error <= LARGEST_ERROR * np.abs(value).max(), f"{kernel} [{case.id}] {name}"
+
+
+EDGES = [
+    Conv("one patch", (1, 6, 6, 16), (3, 3), 16),
+    Conv("one pixel", (1, 1, 1, 1), (3, 3), 1, pad=SAME),
+    Conv("one output", (2, 3, 3, 5), (3, 3), 7),
+    Conv("rows and columns left over", (3, 9, 7, 16), (3, 3), 32, pad=SAME),
+    Conv("channels that fill no vector", (2, 10, 11, 21), (3, 3), 37, pad=SAME),
+    Conv("one channel to many", (2, 9, 9, 1), (3, 3), 70, pad=SAME),
+    Conv("many channels to one", (2, 9, 9, 70), (3, 3), 1, pad=SAME),
+    Conv("no padding", (2, 12, 8, 16), (3, 3), 16),
+    Conv("more padding than the window", (1, 5, 6, 4), (3, 3), 17, pad=(3, 4, 5, 3)),
+    Conv("uneven padding", (2, 8, 9, 16), (3, 3), 16, pad=(0, 2, 1, 0)),
+    Conv("many blocks", (9, 24, 24, 32), (3, 3), 48, pad=SAME),
+    Conv("several parts of dy", (2, 8, 8, 300), (3, 3), 130, pad=SAME),
+]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("geometry", EDGES, ids=lambda geometry: geometry.id)
+def test_edges(kernel: str, geometry: Conv):
+    assert_accurate(kernel, geometry)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_any_geometry(kernel: str):
+    @settings(max_examples=40, deadline=None, derandomize=True)
+    @given(
+        st.tuples(st.integers(1, 4), *[st.integers(1, 19)] * 2, st.integers(1, 40)),
+        st.tuples(*[st.integers(0, 4)] * 4),
+        st.integers(1, 70),
+        st.integers(0, 2**32 - 1),
+    )
+    def accurate(x, pad, O, seed):
+        N, H, W, C = x
+        x = N, max(H, 3 - pad[0] - pad[1]), max(W, 3 - pad[2] - pad[3]), C
+        assert_accurate(kernel, Conv("random", x, (3, 3), O, pad=pad), seed)
+
+    accurate()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(("C", "O", "H"), [(16, 16, 32), (64, 64, 16), (256, 256, 8)])
+def test_error_of_the_layers_of_real_networks(kernel: str, C: int, O: int, H: int):
+    assert_accurate(kernel, Conv("real", (8, H, H, C), (3, 3), O, pad=SAME))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_same_bits_for_any_number_of_threads(kernel: str):
+    code = (
+        "import hashlib, numba, numpy as np\n"
+        "from functools import partial\n"
+        "from cases import conv_case, run\n"
+        "from test_winograd import EDGES, cpu\n"
+        "def bits(n):\n"
+        "    numba.set_num_threads(n)\n"
+        "    digest = hashlib.sha256()\n"
+        f"    winograd = partial(cpu.TABLE[{kernel!r}], algorithm='winograd')\n"
+        "    for geometry in EDGES:\n"
+        f"        case = conv_case({kernel!r}, geometry, np.random.default_rng(3))\n"
+        "        for array in run(case, winograd, np.float32).values():\n"
+        "            digest.update(array.tobytes())\n"
+        "    return digest.hexdigest()\n"
+        "found = {bits(n) for n in (1, 2, 3, 7)}\n"
+        "assert len(found) == 1, found\n"
+    )
+    in_a_new_process(code, NUMBA_NUM_THREADS="7", OMP_WAIT_POLICY="passive")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_what_is_not_a_number_survives(kernel: str):
+    """It may spread over its patch, unlike in the direct algorithm, but is never lost."""
+    geometry = Conv("", (2, 12, 12, 16), (3, 3), 16, pad=SAME)
+    case = conv_case(kernel, geometry, np.random.default_rng(1))
+    for name in [name for name, array in case.inputs.items() if name != "b"]:
+        poisoned = case.inputs[name].copy()
+        poisoned.flat[poisoned.size // 2] = np.nan
+        direct, winograd = (
+            run(
+                type(case)(kernel, "", {}, {**case.inputs, name: poisoned}, case.settings),
+                partial(cpu.TABLE[kernel], algorithm=algorithm),
+                np.float32,
+            )
+            for algorithm in ("direct", "winograd")
+        )
+        for output, array in direct.items():
+            assert np.isnan(array).any()
+            assert np.isnan(winograd[output][np.isnan(array)]).all(), (name, output)
+
+
+CHECK = (
+    "import test_winograd as t\n"
+    "from tinyvision_kernels.cpu import tile\n"
+    "assert tile.HOST == tile.PROCESSORS[{name!r}], tile.HOST\n"
+    "for kernel in t.KERNELS:\n"
+    "    t.assert_accurate(kernel, t.Conv('', {x}, (3, 3), {O}, pad=(1, 0, 1, 2)))\n"
+)
+
+
+@pytest.mark.skipif(tile.HOST.register not in ("v", "x"), reason="not an x86-64 processor")
+@pytest.mark.parametrize(
+    ("name", "features"), [("avx2", "+sse4.2,+avx,+avx2,+fma"), ("sse2", "+sse2")]
+)
+def test_compiled_for_an_older_processor(name: str, features: str):
+    if name not in list(PROCESSORS)[list(PROCESSORS.values()).index(tile.HOST) :]:
+        pytest.skip(f"this processor has no {name}")
+    code = CHECK.format(name=name, x=(3, 9, 11, 21), O=37)
+    in_a_new_process(code, NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES=features)
+
+
+def test_in_plain_python():
+    name = list(PROCESSORS)[list(PROCESSORS.values()).index(tile.HOST)]
+    in_a_new_process(CHECK.format(name=name, x=(1, 5, 4, 2), O=3), NUMBA_DISABLE_JIT="1")
