@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = """
     tinyvision_kernels.contract
     tinyvision_kernels.reference tinyvision_kernels.cpu tinyvision_kernels.cuda
-    tinyvision.errors tinyvision.random tinyvision.files
+    tinyvision.errors tinyvision.random tinyvision.files tinyvision.memory
     tinyvision.backend
     tinyvision.ops
     tinyvision.tape

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from tinyvision_kernels.contract import KERNELS, Contract
 
+from . import memory
 from .errors import BackendError
 
 Array = Any  # an array of the backend's module: numpy.ndarray or cupy.ndarray
@@ -44,10 +45,11 @@ class Kernel:
     b, ...)`` is the bare implementation for callers that own the outputs.
     """
 
-    __slots__ = ("contract", "into", "xp")
+    __slots__ = ("contract", "empty", "into", "xp")
 
     def __init__(self, contract: Contract, implementation: Callable[..., None], xp: Any) -> None:
         self.contract, self.into, self.xp = contract, implementation, xp
+        self.empty = memory.empty if xp is np else xp.empty  # CuPy recycles memory by itself
 
     def __call__(self, *arguments: Any) -> Any:
         """Run on updates, inputs and settings in the contract's order; return the outputs."""
@@ -63,7 +65,7 @@ class Kernel:
                     raise ValueError(f"{contract.name}: {contract.updates[i]} must be contiguous")
                 arrays[i] = xp.ascontiguousarray(array)
         outputs = [
-            xp.empty(shape, contract.dtype(name, dtype))
+            self.empty(shape, contract.dtype(name, dtype))
             for name, shape in zip(contract.outputs, shapes, strict=True)
         ]
         self.into(*outputs, *arrays, *settings)
