@@ -50,8 +50,11 @@ def conv_by_taps(x, w, stride, pad, dilation, groups):
 def call(kernel: str, *arguments):
     """Allocate what the contract says, full of NaN, and run the kernel."""
     shapes = [a.shape if isinstance(a, np.ndarray) else a for a in arguments]
-    dtype = arguments[0].dtype
-    outputs = [np.full(shape, np.nan, dtype) for shape in KERNELS[kernel].shapes(*shapes)]
+    contract, one = KERNELS[kernel], arguments[0].dtype
+    outputs = [
+        np.full(shape, np.nan, contract.dtype(name, one))
+        for name, shape in zip(contract.outputs, contract.shapes(*shapes), strict=True)
+    ]
     TABLE[kernel](*outputs, *arguments)
     return outputs[0]
 

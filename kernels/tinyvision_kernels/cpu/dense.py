@@ -10,7 +10,9 @@ import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
 
+from .bfloat16 import bits, sum_type
 from .jit import Array, config, kernel_jit
+from .pairs import sum_along_last, sum_along_rows
 from .panels import Panels, matrix_panels
 from .product import multiply
 from .scratch import borrow
@@ -22,19 +24,22 @@ DEPTH = 512  # rows of b in one go: a piece of a panel that stays in the nearest
 
 def dense(y: Array, x: Array, w: Array, b: Array | None) -> None:
     """y (N, O) = x (N, I) @ w (I, O) + b (O,)."""
-    bias = np.zeros(w.shape[1], w.dtype) if b is None else b
-    _product(y, x, (x.shape[1], 1), x.shape[1], matrix_panels(w), bias)
+    bias = np.zeros(w.shape[1], sum_type(w)) if b is None else b
+    x, w = sum_along_last(x, "x"), sum_along_rows(w, "w")
+    _product(bits(y), x, (x.shape[1], 1), x.shape[1], matrix_panels(w), bias)
 
 
 def dense_dx(dx: Array, dy: Array, w: Array) -> None:
     """dx (N, I) = dy (N, O) @ w.T (O, I)."""
-    bias = np.zeros(w.shape[0], w.dtype)
-    _product(dx, dy, (dy.shape[1], 1), dy.shape[1], matrix_panels(w, transposed=True), bias)
+    bias = np.zeros(w.shape[0], sum_type(w))
+    dy, w = sum_along_last(dy, "dy"), sum_along_last(w, "w")
+    _product(bits(dx), dy, (dy.shape[1], 1), dy.shape[1], matrix_panels(w, transposed=True), bias)
 
 
 def dense_dw(dw: Array, x: Array, dy: Array) -> None:
     """dw (I, O) = x.T (I, N) @ dy (N, O)."""
-    bias = np.zeros(dy.shape[1], dy.dtype)
+    bias = np.zeros(dy.shape[1], dw.dtype)
+    x, dy = sum_along_rows(x, "x"), sum_along_rows(dy, "dy")
     _product(dw, x, (1, x.shape[1]), x.shape[0], matrix_panels(dy), bias)
 
 
@@ -42,7 +47,8 @@ def _product(
     c: Array, a: Array, a_steps: tuple[int, int], depth: int, b: Panels, bias: Array
 ) -> None:
     """c (rows, columns) = a @ b + bias; ``a_steps`` lead to the next row and column of a."""
-    sums = borrow("sums", config.NUMBA_NUM_THREADS * STRIP * BLOCK_BYTES // c.itemsize, c.dtype)
+    length = config.NUMBA_NUM_THREADS * STRIP * BLOCK_BYTES // bias.itemsize
+    sums = borrow("sums", length, bias.dtype)
     sums = sums.reshape(config.NUMBA_NUM_THREADS, -1)
     _product_tiles(
         c.reshape(-1), a.reshape(-1), b.numbers, bias, sums,
@@ -73,7 +79,7 @@ def _product_tiles(
     rows, columns = shape
     a_row, a_col = a_steps
     b_row, b_block = b_steps
-    block = BLOCK_BYTES // c.itemsize
+    block = BLOCK_BYTES // bias.itemsize
     strips = (rows + STRIP - 1) // STRIP
     blocks = (columns + block - 1) // block
     for task in prange(strips * blocks):

@@ -6,6 +6,7 @@ whichever thread takes one sums it up by itself, and the slices' sums are added 
 
 from numba import prange
 
+from .bfloat16 import bits
 from .jit import Array, kernel_jit
 from .scratch import borrow
 from .tile import BLOCK_BYTES, add_to, copy, zero
@@ -23,8 +24,8 @@ def bias_grad(db: Array, dy: Array) -> None:
     """db (O,) = sum of dy (..., O) over all its rows (contract in ``contract/conv.py``)."""
     O = db.size
     slices = slice_count(dy.size // O, 256, O)
-    partial = borrow("partial", slices * O, dy.dtype)
-    _sum_rows(partial, dy.reshape(-1), O, slices)
+    partial = borrow("partial", slices * O, db.dtype)
+    _sum_rows(partial, bits(dy).reshape(-1), O, slices)
     add_slices(db, partial, slices)
 
 

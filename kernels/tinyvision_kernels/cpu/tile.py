@@ -33,6 +33,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .bfloat16 import number, stored
 from .jit import Array, config, formula_jit
 
 
@@ -54,12 +55,16 @@ PROCESSORS = {
 }
 
 
+def host_features() -> set[str]:
+    """Name the instruction sets of the processor that Numba compiles for."""
+    if config.CPU_FEATURES is not None:  # NUMBA_CPU_FEATURES, such as "+avx2,+fma,-avx512f"
+        return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
+    return {name for name, present in binding.get_host_cpu_features().items() if present}
+
+
 def host_processor() -> Processor:
     """Return the form of the tile for the processor that Numba compiles for."""
-    if config.CPU_FEATURES is not None:  # NUMBA_CPU_FEATURES, such as "+avx2,+fma,-avx512f"
-        has = {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
-    else:
-        has = {name for name, present in binding.get_host_cpu_features().items() if present}
+    has = host_features()
     if platform.machine().lower() in ("arm64", "aarch64"):
         has.add("neon")  # every 64-bit Arm has it, and some systems do not list it
     return next((PROCESSORS[name] for name in PROCESSORS if name in has), PROCESSORS["generic"])
@@ -120,18 +125,25 @@ def make_tile(
         c, c_at, c_row, a, a_at, *places = arguments[:-5]
         b, b_at, b_row, depth, add = arguments[-5:]
         a_type, b_type = signature.args[3], signature.args[-5]
-        number = context.get_value_type(a_type.dtype)  # float or double
         itemsize = a_type.dtype.bitwidth // 8
         lanes = vector_bytes // itemsize
-        vector = ir.VectorType(number, lanes)
+        vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), lanes)
+        factor = ir.VectorType(context.get_value_type(a_type.dtype), lanes)
         lane_zero = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-        undefined = ir.Constant(vector, ir.Undefined)
-        # fmuladd: one instruction where the processor has it, a product and a sum elsewhere
-        fmuladd = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [vector] * 3),
-            f"llvm.fmuladd.v{lanes}f{8 * itemsize}",
-        )
+        undefined = ir.Constant(factor, ir.Undefined)
+
+        def multiply_add(a_vector: Any, b_vector: Any, total: Any) -> Any:
+            kinds, arguments = [factor, factor, vector], [a_vector, b_vector, total]
+            if a_type.dtype == types.uint32:
+                name = f"llvm.x86.avx512bf16.dpbf16ps.{8 * vector_bytes}"
+                kinds, arguments = [vector, factor, factor], [total, a_vector, b_vector]
+            else:
+                # one instruction where the processor has it, a product and a sum elsewhere
+                name = f"llvm.fmuladd.v{lanes}f{8 * itemsize}"
+            kind = ir.FunctionType(vector, kinds)
+            return builder.call(
+                cgutils.get_or_insert_function(builder.module, kind, name), arguments
+            )
 
         def pointer(array_type: Any, array: Any, at: Any) -> Any:
             data = context.make_array(array_type)(context, builder, array).data
@@ -140,9 +152,9 @@ def make_tile(
         def constant(value: int) -> Any:
             return ir.Constant(c_at.type, value)
 
-        def vector_at(start: Any, j: int) -> Any:
+        def vector_at(start: Any, j: int, kind: Any = vector) -> Any:
             at = builder.gep(start, [constant(j * lanes)])
-            return builder.bitcast(at, vector.as_pointer())
+            return builder.bitcast(at, kind.as_pointer())
 
         def to_all_lanes(value: Any) -> Any:
             one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
@@ -166,11 +178,12 @@ def make_tile(
 
         with cgutils.for_range(builder, depth) as loop:
             b_row_k = builder.gep(b_start, [builder.mul(loop.index, b_row)])
-            b_k = [builder.load(vector_at(b_row_k, j), align=itemsize) for j in range(vectors)]
+            b_places = [vector_at(b_row_k, j, factor) for j in range(vectors)]
+            b_k = [builder.load(place, align=itemsize) for place in b_places]
             for i, a_ik in enumerate(a_rows.column(loop.index)):
                 a_vector = to_all_lanes(builder.load(a_ik))
                 for j in range(vectors):
-                    total = builder.call(fmuladd, [a_vector, b_k[j], builder.load(sums[i, j])])
+                    total = multiply_add(a_vector, b_k[j], builder.load(sums[i, j]))
                     builder.store(_pin(builder, total, register), sums[i, j])
 
         for i, j in tile_of_c:
@@ -293,9 +306,18 @@ def _python_tile(rows: int, vectors: int, vector_bytes: int, tables: bool) -> Ca
                 else:
                     a_row, a_col = places
                     a_ik = a[a_at + i * a_row + k * a_col]
-                c[to] += a_ik * b[b_at + k * b_row : b_at + k * b_row + columns]
+                c[to] += _product(a_ik, b[b_at + k * b_row : b_at + k * b_row + columns])
 
     return tile
+
+
+def _product(a: Any, b: Array) -> Any:
+    """Multiply a number by some, or a pair of bfloat16 by some pairs."""
+    if b.dtype != np.uint32:
+        return a * b
+    halves = [((v << 16).view(np.float32), (v >> 16 << 16).view(np.float32)) for v in (a, b)]
+    (a_low, a_high), (b_low, b_high) = halves
+    return a_low * b_low + a_high * b_high
 
 
 # ----------------------------------------------------------------------------
@@ -307,13 +329,13 @@ def _python_tile(rows: int, vectors: int, vector_bytes: int, tables: bool) -> Ca
 def add_to(c: Array, c_at: int, a: Array, a_at: int, b: Array, b_at: int, count: int) -> None:
     """c[j] = a[j] + b[j] for j < count: a finished row of sums leaves, its bias on top."""
     to, of, on = np.uintp(c_at), np.uintp(a_at), np.uintp(b_at)
-    block = np.uintp(BLOCK_BYTES // c.itemsize)
+    block = np.uintp(BLOCK_BYTES // a.itemsize)
     if count == block:  # the common case, which LLVM unrolls since it knows the number
         for j in range(block):
-            c[to + j] = a[of + j] + b[on + j]
+            c[to + j] = stored(a[of + j] + number(b[on + j]), c)
     else:
         for j in range(np.uintp(count)):  # unsigned: Numba need not look for negative indices
-            c[to + j] = a[of + j] + b[on + j]
+            c[to + j] = stored(a[of + j] + number(b[on + j]), c)
 
 
 @formula_jit

@@ -6,6 +6,7 @@ Each algorithm is a file with the same three functions, ``forward``, ``input_gra
 
 import numpy as np
 
+from ..bfloat16 import sum_type
 from ..jit import Array
 from ..sums import bias_grad
 from .choice import choose
@@ -22,7 +23,7 @@ def conv2d(
 ) -> None:  # fmt: skip
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and b (O,)."""
     geometry = _geometry(x.shape, y.shape, w.shape[:2], stride, pad, dilation, groups)
-    bias = np.zeros(w.shape[3], w.dtype) if b is None else b
+    bias = np.zeros(w.shape[3], sum_type(w)) if b is None else b
     choose("forward", geometry, x.dtype, algorithm).forward(y, x, w, bias, geometry)
 
 

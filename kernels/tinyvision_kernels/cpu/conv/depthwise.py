@@ -7,6 +7,7 @@ channels (:func:`_multiply_add`), and all skip the padding instead of reading it
 import numpy as np
 from numba import prange
 
+from ..bfloat16 import through_float32
 from ..jit import Array, inline_jit, kernel_jit
 from ..scratch import borrow
 from ..sums import add_slices, slice_count
@@ -21,6 +22,7 @@ def applies(geometry: Geometry, dtype: np.dtype) -> bool:
     return geometry.groups == C == O
 
 
+@through_float32(outputs=1)
 def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> None:
     """y (N, OH, OW, C) from x (N, H, W, C), w (KH, KW, 1, C) and bias (C,)."""
     _forward(
@@ -28,6 +30,7 @@ def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> No
     )  # fmt: skip
 
 
+@through_float32(outputs=1)
 def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
     """dx (N, H, W, C) from dy (N, OH, OW, C) and w (KH, KW, 1, C)."""
     _backward(
@@ -35,6 +38,7 @@ def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
     )  # fmt: skip
 
 
+@through_float32(outputs=1)
 def weight_gradient(dw: Array, x: Array, dy: Array, geometry: Geometry) -> None:
     """dw (KH, KW, 1, C) from x (N, H, W, C) and dy (N, OH, OW, C)."""
     slices = slice_count(dy.shape[0] * dy.shape[1], 8, dw.size)

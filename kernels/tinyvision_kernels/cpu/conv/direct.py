@@ -16,7 +16,9 @@ import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
 
+from ..bfloat16 import bits, sum_type
 from ..jit import Array, config, kernel_jit
+from ..pairs import sum_along_last, sum_along_rows
 from ..panels import Panels, pack
 from ..product import multiply, whole_tiles
 from ..scratch import borrow
@@ -35,39 +37,44 @@ def applies(geometry: Geometry, dtype: np.dtype) -> bool:
 
 def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> None:
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and bias (O,)."""
-    KH, KW, C, O = w.shape  # C of one group
     groups = geometry.groups
+    x, w = sum_along_last(x, "x", groups), sum_along_rows(w, "w")
+    KH, KW, C, O = w.shape  # C of one group
     taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
     panels = pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
-    _convolve(y, x, panels, bias, *geometry.axes(), groups)
+    _convolve(bits(y), x, panels, bias, *geometry.axes(), groups)
 
 
 def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
     """dx (N, H, W, C) from dy (N, OH, OW, O) and w (KH, KW, C / groups, O)."""
-    KH, KW, C, O = w.shape  # C of one group
     size, stride, pad, dilation, groups = geometry[1:2] + geometry[-4:]
-    bias = np.zeros(C * groups, w.dtype)
+    bias = np.zeros(dx.shape[3], sum_type(w))
+    dy, w = sum_along_last(dy, "dy", groups), sum_along_last(w, "w", groups)
+    KH, KW, C, O = w.shape  # C of one group
     for down in backward_axes(size[0], KH, stride[0], pad[0], dilation[0]):
         for across in backward_axes(size[1], KW, stride[1], pad[2], dilation[1]):
             cells = [r * KW + s for r in down.taps for s in across.taps]
             taps = np.array(cells, np.int64) * (C * O)
             # Row (r, s, o) and column c hold w[r, s, c, o]: the matrix of each cell is transposed.
             panels = pack(w.reshape(-1), taps, (O // groups, C), (1, O), (groups, O // groups))
-            _convolve(dx, dy, panels, bias, down, across, groups)
+            _convolve(bits(dx), dy, panels, bias, down, across, groups)
 
 
 def weight_gradient(dw: Array, x: Array, dy: Array, geometry: Geometry) -> None:
     """dw (KH, KW, C / groups, O) from x (N, H, W, C) and dy (N, OH, OW, O)."""
     C, O = dw.shape[2:]  # C of one group
     groups = geometry.groups
+    # Where two factors make a pair, these are two images.
+    x = sum_along_rows(x.reshape(len(x), -1), "x").reshape(-1, *x.shape[1:])
+    dy = sum_along_rows(dy.reshape(len(dy), -1), "dy").reshape(-1, *dy.shape[1:])
     down, across = geometry.axes()
-    bands = cut_bands(down, across, x.shape[3], groups, x.itemsize)
-    block = BLOCK_BYTES // x.itemsize
+    bands = cut_bands(down, across, x.shape[3], groups, dw.itemsize)
+    block = BLOCK_BYTES // dw.itemsize
     rows = whole_tiles(bands.depth)
     size = groups * -(-(O // groups) // block) * rows * block  # dw in whole blocks
     slices = slice_count(_band_count(bands, x.shape[0], down.windows), 2, size)
-    partial = borrow("partial", slices * size, x.dtype)
-    work = _work_of_threads(bands, x.shape[3], bands.positions.size * block, x.dtype)
+    partial = borrow("partial", slices * size, dw.dtype)
+    work = _work_of_threads(bands, x.shape[3], bands.positions.size * block, dy.dtype)
     _multiply_transposed(
         partial, x.reshape(-1), dy.reshape(-1), work, x.shape,
         (down.windows, across.windows, down.step), bands.cut, bands.frame, bands.corner,
@@ -81,8 +88,8 @@ def _convolve(
 ) -> None:
     """Convolve x (N, H, W, C) into those pixels of y (N, OH, OW, O) that the two axes name."""
     C, O = x.shape[3], y.shape[3]
-    bands = cut_bands(down, across, C, groups, x.itemsize)
-    work = _work_of_threads(bands, C, STRIP * BLOCK_BYTES // x.itemsize, x.dtype)
+    bands = cut_bands(down, across, C, groups, bias.itemsize)
+    work = _work_of_threads(bands, C, STRIP * BLOCK_BYTES // bias.itemsize, w.numbers.dtype)
     _multiply_bands(
         y.reshape(-1), x.reshape(-1), w.numbers, bias, work, y.shape, x.shape,
         (down.windows, across.windows, down.step), bands.cut, bands.frame, bands.corner,
@@ -143,7 +150,7 @@ def _multiply_bands(
     N, OH, OW, O = y_shape
     down, across, step = windows
     groups, c, o = channels
-    block = BLOCK_BYTES // y.itemsize
+    block = BLOCK_BYTES // bias.itemsize
     blocks = (o + block - 1) // block
     sums = cut[0] * frame[0] * frame[1] * x_shape[3]  # where they begin, behind the band
     bands = (down + cut[1] - 1) // cut[1]  # in an image
@@ -151,6 +158,7 @@ def _multiply_bands(
         n, i = task // bands * cut[0], task % bands * cut[1]
         images, rows = min(cut[0], N - n), min(cut[1], down - i)
         band = work[get_thread_id()]
+        totals = band.view(bias.dtype)  # where factors are pairs of bfloat16, sums are float32
         copy_band(band, x, x_shape, n, images, i * step + corner[0], corner[1], frame)
         start = ((n * OH + target[0] + i * target[2]) * OW + target[1]) * O
         count = images * rows * across
@@ -161,14 +169,14 @@ def _multiply_bands(
             for first in range(0, count, STRIP):
                 height = min(STRIP, count - first)
                 multiply(
-                    band, sums, block,
+                    totals, sums, block,
                     band, g * c, positions, first, taps,
                     panels, panel * depth * block, block,
                     whole_tiles(height), width, depth, False,
                 )  # fmt: skip
                 for p in range(height):
                     to = start + targets[first + p] + channel
-                    add_to(y, to, band, sums + p * block, bias, channel, width)
+                    add_to(y, to, totals, sums + p * block, bias, channel, width)
 
 
 @kernel_jit
@@ -191,7 +199,7 @@ def _multiply_transposed(
     N = x_shape[0]
     down, across, step = windows
     groups, c, o = channels
-    block = BLOCK_BYTES // x.itemsize
+    block = BLOCK_BYTES // partial.itemsize
     blocks = (o + block - 1) // block
     panel = cut[0] * frame[0] * frame[1] * x_shape[3]  # where dy's columns begin, behind the band
     bands = (down + cut[1] - 1) // cut[1]  # in an image
