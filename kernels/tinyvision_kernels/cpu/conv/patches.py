@@ -22,12 +22,20 @@ def copy_patch(
     ``step``.
     """
     _, H, W, C = shape
+    left = min(max(-column, 0), size)  # columns that lie outside on the left
+    inside = min(max(W - column - left, 0), size - left)
     for i in range(size):
-        for j in range(size):
-            to = patch_at + (i * size + j) * step
-            if 0 <= row + i < H and 0 <= column + j < W:
-                at = ((n * H + row + i) * W + column + j) * C + channel
-                copy(patch, to, x, at, channels)
-                zero(patch, to + channels, step - channels)
-            else:
-                zero(patch, to, step)
+        to = patch_at + i * size * step
+        if not 0 <= row + i < H:
+            zero(patch, to, size * step)
+            continue
+        at = ((n * H + row + i) * W + column + left) * C + channel
+        zero(patch, to, left * step)
+        to += left * step
+        if channels == step == C:  # pixels that follow one another
+            copy(patch, to, x, at, inside * C)
+        else:
+            for j in range(inside):
+                copy(patch, to + j * step, x, at + j * C, channels)
+                zero(patch, to + j * step + channels, step - channels)
+        zero(patch, to + inside * step, (size - left - inside) * step)

@@ -25,7 +25,7 @@ from .winograd_dw import weight_gradient
 
 __all__ = ["applies", "forward", "input_gradient", "weight_gradient"]
 
-CACHE_NUMBERS = 180_000  # of v and m together, that a block of patches may take
+CACHE_NUMBERS = 140_000  # of v and m together, that a block of patches may take
 
 
 def applies(geometry: Geometry, dtype: np.dtype) -> bool:

@@ -28,7 +28,7 @@ from .transforms import (
     transform_weight_gradient,
 )
 
-CACHE_NUMBERS = 180_000  # of v and m together, that a block of patches should take
+CACHE_NUMBERS = 140_000  # of v and m together, that a block of patches should take
 FEWEST = 56  # patches of a block: each one reads and writes all of du once
 PART_NUMBERS = 1_200_000  # of du that one task should hold
 
