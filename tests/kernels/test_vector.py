@@ -13,7 +13,15 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 import numba
 
 from tinyvision_kernels.cpu.jit import inline_jit
-from tinyvision_kernels.cpu.vector import lane_count, load, splat, store, zeros
+from tinyvision_kernels.cpu.vector import (
+    lane_count,
+    load,
+    load_first,
+    splat,
+    store,
+    store_first,
+    zeros,
+)
 
 both_precisions = pytest.mark.parametrize(
     "dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__
@@ -65,6 +73,27 @@ def test_numbers_take_the_precision_of_the_vector(dtype: type):
     np.testing.assert_allclose(y, x * dtype(1 / 3) + dtype(0.1), atol=np.finfo(dtype).eps)
 
 
+@inline_jit
+def copy_first(y, x, at, count):
+    store_first(y, at, load(x, at), count)
+    store(y, 40, load_first(x, at, count))
+
+
+@both_precisions
+def test_the_first_lanes_alone(dtype: type):
+    x = np.arange(1, 31, dtype=dtype)
+    n = lane_count(x)
+    for count in (-3, 0, 1, n - 1, n, n + 2):
+        y = np.full(99, np.nan, dtype)
+        copy_first(y, x, 5, count)
+        kept = min(max(count, 0), n)
+        expected = np.full(99, np.nan, dtype)
+        expected[5 : 5 + kept] = x[5 : 5 + kept]
+        expected[40 : 40 + n] = 0
+        expected[40 : 40 + kept] = x[5 : 5 + kept]
+        np.testing.assert_array_equal(y, expected)
+
+
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python adds any two arrays")
 def test_vectors_of_two_precisions_do_not_mix():
     @inline_jit
@@ -83,6 +112,7 @@ def test_in_plain_python():
         "for dtype in (np.float32, np.float64):\n"
         "    t.test_each_operation_on_small_integers_is_exact(dtype)\n"
         "    t.test_numbers_take_the_precision_of_the_vector(dtype)\n"
+        "    t.test_the_first_lanes_alone(dtype)\n"
     )
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(

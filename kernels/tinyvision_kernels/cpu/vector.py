@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
@@ -113,6 +114,49 @@ def _zeros(typing: Any, array: Any) -> Any:
     return vector(array), generate
 
 
+def _masked(builder: Any, name: str, vector: Any, result: Any, arguments: Any) -> Any:
+    """Call LLVM's masked load or store, which never touches the memory of lanes left out."""
+    bits = 32 if isinstance(vector.element, ir.FloatType) else 64
+    full_name = f"llvm.masked.{name}.v{vector.count}f{bits}.p0"
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full_name), arguments)
+
+
+def _first_lanes(builder: Any, count: Any, vector: Any) -> Any:
+    """Make the mask of lanes 0 .. count-1; any count may be negative or too large."""
+    numbers = ir.VectorType(count.type, vector.count)
+    lanes = ir.Constant(numbers, list(range(vector.count)))
+    return builder.icmp_signed("<", lanes, _splat(builder, count, numbers))
+
+
+@intrinsic
+def _load_first(typing: Any, array: Any, at: Any, count: Any) -> Any:
+    vector = Vector(array.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        to = context.get_value_type(vector)
+        array_value, at_value, count_value = arguments
+        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, to)
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        mask, rest = _first_lanes(builder, count_value, to), ir.Constant(to, None)
+        return _masked(builder, "load", to, to, [pointer, align, mask, rest])
+
+    return vector(array, types.intp, types.intp), generate
+
+
+@intrinsic
+def _store_first(typing: Any, array: Any, at: Any, value: Any, count: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_value, at_value, vector, count_value = arguments
+        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, vector.type)
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        mask = _first_lanes(builder, count_value, vector.type)
+        _masked(builder, "store", vector.type, ir.VoidType(), [vector, pointer, align, mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, Vector(array.dtype), types.intp), generate
+
+
 def _python_load(array: Array, at: int) -> Any:
     return array[at : at + lane_count(array)].copy()
 
@@ -129,12 +173,27 @@ def _python_zeros(array: Array) -> Any:
     return np.zeros(lane_count(array), array.dtype)
 
 
+def _python_load_first(array: Array, at: int, count: int) -> Any:
+    vector = _python_zeros(array)
+    vector[: max(count, 0)] = array[at : at + min(max(count, 0), lane_count(array))]
+    return vector
+
+
+def _python_store_first(array: Array, at: int, value: Any, count: int) -> None:
+    count = min(max(count, 0), lane_count(array))
+    array[at : at + count] = value[:count]
+
+
 _plain = config.DISABLE_JIT
 
 # load(array, at): the vector of the numbers from ``at`` on
 load: Any = _python_load if _plain else _load
 # store(array, at, vector): write them back
 store: Any = _python_store if _plain else _store
+# load_first(array, at, count): only ``count`` numbers, and zeros in the lanes after them
+load_first: Any = _python_load_first if _plain else _load_first
+# store_first(array, at, vector, count): write back only the first ``count`` lanes
+store_first: Any = _python_store_first if _plain else _store_first
 # splat(array, at): a vector whose lanes all hold array[at]
 splat: Any = _python_splat if _plain else _splat_at
 # zeros(array): a vector of zeros of the array's type
