@@ -109,6 +109,23 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 # --- transposed convolution -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("name", "other"), [("cpu", "winograd"), ("reference", "loops")])
+def test_an_algorithm_by_name_computes_the_same_in_both_directions(name: str, other: str) -> None:
+    images, filters = (normal(*shape).astype("f4") for shape in ((1, 7, 6, 2), (3, 3, 2, 4)))
+    with backend.using(name):
+        results = []
+        for algorithm in ("auto", other):
+            x, w = Tensor(images, requires_grad=True), Tensor(filters, requires_grad=True)
+            y = functional.conv2d(x, w, pad="same", algorithm=algorithm)
+            y.backward(np.cos(np.arange(y.size, dtype=np.float32)).reshape(y.shape))
+            results.append((y.numpy(), x.grad, w.grad))
+        for auto, named in zip(*results, strict=True):
+            np.testing.assert_allclose(named, auto, rtol=0, atol=1e-5 * np.abs(auto).max())
+            assert name == "reference" or (named != auto).any()  # it did take another way
+        with pytest.raises(ValueError, match=f"the {name} backend has no .* 'fft'"):
+            functional.conv2d(x, w, algorithm="fft")
+
+
 @pytest.mark.parametrize(
     ("stride", "pad", "output_pad", "dilation"),
     [(1, 0, 0, 1), (2, 1, 1, 1), ((2, 3), (1, 0), (0, 2), 1), (3, 2, 0, 2), (2, 0, 1, 3)],

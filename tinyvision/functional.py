@@ -40,6 +40,7 @@ def conv2d(
     pad: Pad = "valid",
     dilation: int | Pair = 1,
     groups: int = 1,
+    algorithm: str = "auto",
 ) -> Tensor:
     """Slide windows over images: (N, H, W, C) -> (N, OH, OW, O), by cross-correlation.
 
@@ -56,6 +57,9 @@ def conv2d(
         (SAME_UPPER).
     groups : int
         Each group of O/groups output channels sees its own C/groups input channels.
+    algorithm : str
+        A way to compute it that the backend knows: "direct" and "winograd" on cpu, "im2col" and
+        "loops" on reference.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def conv2d(
     _need_four("w", w, "KH, KW, C/groups, O")
     steps, spread = pair("stride", stride), pair("dilation", dilation)
     margins = pads(pad, x.shape[1:3], w.shape, steps, spread)
-    return _run(Conv2d(steps, margins, spread, whole("groups", groups)), x, w, b)
+    return _run(Conv2d(steps, margins, spread, whole("groups", groups), algorithm), x, w, b)
 
 
 def conv_transpose2d(

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyvision_kernels import reference
-from tinyvision_kernels.reference import naive_conv
 
 TABLE = {name: partial(kernel, np) for name, kernel in reference.TABLE.items()}
 
@@ -34,13 +33,24 @@ def call(name, shape, *arguments, dtype=np.float64):
 SMALL = [g for g in geometries.CONV if np.prod(g.x) * np.prod(g.window) * g.O / g.groups < 60_000]
 
 
+def by_algorithm(case, name):
+    return replace(case, settings={**case.settings, "algorithm": name})
+
+
 @pytest.mark.parametrize("geometry", SMALL, ids=lambda geometry: geometry.id)
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_dx", "conv2d_dw"])
 def test_matrix_product_equals_the_seven_loops(name, geometry):
     case = conv_case(name, geometry, np.random.default_rng(0))
-    expected = run(case, getattr(naive_conv, name), np.float64)
-    for output, value in run(case, TABLE[name], np.float64).items():
+    expected = run(by_algorithm(case, "loops"), TABLE[name], np.float64)
+    for output, value in run(by_algorithm(case, "im2col"), TABLE[name], np.float64).items():
         np.testing.assert_allclose(value, expected[output], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_dx", "conv2d_dw"])
+def test_an_unknown_algorithm_is_refused_with_the_known_ones(name):
+    case = by_algorithm(conv_case(name, SMALL[0], np.random.default_rng(0)), "fft")
+    with pytest.raises(ValueError, match="no convolution algorithm 'fft': try 'auto', 'im2col'"):
+        run(case, TABLE[name], np.float64)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -1,10 +1,11 @@
 """Winograd's convolution: transforms against their matrices, kernels against float64."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
-from cases import conv_case, run
+from cases import Case, conv_case, run
 from geometries import SAME, Conv
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,9 +62,14 @@ def test_the_matrices_convolve():
     np.testing.assert_allclose(A_T @ ((G @ w) * (B_T @ d)), direct)
 
 
+def by(case: Case, algorithm: str) -> Case:
+    """The same case, computed by one algorithm."""
+    return replace(case, settings={**case.settings, "algorithm": algorithm})
+
+
 def assert_accurate(kernel: str, geometry: Conv, seed: int = 0) -> None:
     case = conv_case(kernel, geometry, np.random.default_rng(seed))
-    actual = run(case, partial(cpu.TABLE[kernel], algorithm="winograd"), np.float32)
+    actual = run(by(case, "winograd"), cpu.TABLE[kernel], np.float32)
     rounded = case.astype(np.float32)
     expected = run(rounded, partial(reference.TABLE[kernel], np), np.float64)
     for name, value in expected.items():
@@ -120,16 +126,15 @@ def test_error_of_the_layers_of_real_networks(kernel: str, C: int, O: int, H: in
 def test_the_same_bits_for_any_number_of_threads(kernel: str):
     code = (
         "import hashlib, numba, numpy as np\n"
-        "from functools import partial\n"
-        "from cases import conv_case, run\n"
-        "from test_winograd import EDGES, cpu\n"
+        "from cases import Case, conv_case, run\n"
+        "from test_winograd import EDGES, by, cpu\n"
         "def bits(n):\n"
         "    numba.set_num_threads(n)\n"
         "    digest = hashlib.sha256()\n"
-        f"    winograd = partial(cpu.TABLE[{kernel!r}], algorithm='winograd')\n"
         "    for geometry in EDGES:\n"
         f"        case = conv_case({kernel!r}, geometry, np.random.default_rng(3))\n"
-        "        for array in run(case, winograd, np.float32).values():\n"
+        f"        result = run(by(case, 'winograd'), cpu.TABLE[{kernel!r}], np.float32)\n"
+        "        for array in result.values():\n"
         "            digest.update(array.tobytes())\n"
         "    return digest.hexdigest()\n"
         "found = {bits(n) for n in (1, 2, 3, 7)}\n"
@@ -143,13 +148,14 @@ def test_what_is_not_a_number_survives(kernel: str):
     """It may spread over its patch, unlike in the direct algorithm, but is never lost."""
     geometry = Conv("", (2, 12, 12, 16), (3, 3), 16, pad=SAME)
     case = conv_case(kernel, geometry, np.random.default_rng(1))
+    kernel_of_cpu = cpu.TABLE[kernel]
     for name in [name for name, array in case.inputs.items() if name != "b"]:
         poisoned = case.inputs[name].copy()
         poisoned.flat[poisoned.size // 2] = np.nan
         direct, winograd = (
             run(
-                type(case)(kernel, "", {}, {**case.inputs, name: poisoned}, case.settings),
-                partial(cpu.TABLE[kernel], algorithm=algorithm),
+                by(replace(case, inputs={**case.inputs, name: poisoned}), algorithm),
+                kernel_of_cpu,
                 np.float32,
             )
             for algorithm in ("direct", "winograd")

@@ -14,24 +14,29 @@ class Conv2d(Op):
     """y[n,i,j,o] = b[o] + sum_{r,s,c} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,o].
 
     Inputs: x (N, H, W, C); w (KH, KW, C/groups, O); optionally b (O,). Output (N, OH, OW, O).
+    ``algorithm`` is one that the backend knows, in both directions.
     """
 
     stride: Pair = (1, 1)
     pad: Pads = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+    algorithm: str = "auto"
+
+    @property
+    def _settings(self) -> tuple[Pair, Pads, Pair, int, str]:
+        return self.stride, self.pad, self.dilation, self.groups, self.algorithm
 
     def forward(
         self, k: Kernels, x: Array, w: Array, b: Array | None = None
     ) -> tuple[Array, Saved]:
-        y = k.conv2d(x, w, b, self.stride, self.pad, self.dilation, self.groups)
+        y = k.conv2d(x, w, b, *self._settings)
         return y, (x, w, b is not None)
 
     def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
         x, w, has_bias = saved
-        geometry = (self.stride, self.pad, self.dilation, self.groups)
-        dx = k.conv2d_dx(dy, w, x.shape[1:3], *geometry) if needs[0] else None
-        dw = k.conv2d_dw(x, dy, w.shape[:2], *geometry) if needs[1] else None
+        dx = k.conv2d_dx(dy, w, x.shape[1:3], *self._settings) if needs[0] else None
+        dw = k.conv2d_dw(x, dy, w.shape[:2], *self._settings) if needs[1] else None
         if not has_bias:
             return dx, dw
         return dx, dw, k.bias_grad(dy) if needs[2] else None

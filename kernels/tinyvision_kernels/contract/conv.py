@@ -1,4 +1,8 @@
-"""Contracts of convolution."""
+"""Contracts of convolution.
+
+``algorithm`` names a way to compute it that the backend knows, to compare one with the other; with
+"auto" it takes the one that it thinks fastest.
+"""
 
 from .registry import OptionalShape, Pads, Pair, Shape, kernel, need, rank
 from .window import windows
@@ -14,7 +18,14 @@ def _divides(groups: int, channels: int, name: str) -> None:
 
 @kernel("y", bfloat16=("b",))
 def conv2d(
-    x: Shape, w: Shape, b: OptionalShape, stride: Pair, pad: Pads, dilation: Pair, groups: int
+    x: Shape,
+    w: Shape,
+    b: OptionalShape,
+    stride: Pair,
+    pad: Pads,
+    dilation: Pair,
+    groups: int,
+    algorithm: str = "auto",
 ) -> tuple[Shape, ...]:
     """y[n,i,j,o] = b[o] + sum_{r,s,c} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,o].
 
@@ -35,7 +46,14 @@ def conv2d(
 
 @kernel("dx", bfloat16=())
 def conv2d_dx(
-    dy: Shape, w: Shape, size: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int
+    dy: Shape,
+    w: Shape,
+    size: Pair,
+    stride: Pair,
+    pad: Pads,
+    dilation: Pair,
+    groups: int,
+    algorithm: str = "auto",
 ) -> tuple[Shape, ...]:
     """dx[n,p,q,c] = sum of dy[n,i,j,o] * w[r,s,c,o] over the windows that cover pixel (p, q).
 
@@ -56,7 +74,14 @@ def conv2d_dx(
 
 @kernel("dw", bfloat16=("dw",))
 def conv2d_dw(
-    x: Shape, dy: Shape, window: Pair, stride: Pair, pad: Pads, dilation: Pair, groups: int
+    x: Shape,
+    dy: Shape,
+    window: Pair,
+    stride: Pair,
+    pad: Pads,
+    dilation: Pair,
+    groups: int,
+    algorithm: str = "auto",
 ) -> tuple[Shape, ...]:
     """dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o].
 

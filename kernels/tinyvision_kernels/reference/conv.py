@@ -6,11 +6,14 @@ pixel is copied up to KH * KW times. Source: Chellapilla, Puri, Simard 2006.
 
 Groups: output channel o reads only the C/G input channels of its group, so each group is a
 convolution of its own. G = C is a depthwise convolution.
+
+``algorithm="loops"`` takes the seven loops of :mod:`.naive_conv` instead.
 """
 
 from typing import Any
 
 from ..contract import Pads, Pair
+from . import naive_conv
 from .window import crop_image, pad_image, window_cells
 
 
@@ -44,6 +47,15 @@ def _group(channels: int, groups: int, group: int) -> slice:
     return slice(group * share, (group + 1) * share)
 
 
+def _by_loops(algorithm: str) -> bool:
+    if algorithm not in ("auto", "im2col", "loops"):
+        raise ValueError(
+            f"the reference backend has no convolution algorithm {algorithm!r}: try 'auto', "
+            "'im2col' or 'loops'"
+        )
+    return algorithm == "loops"
+
+
 def conv2d(
     xp: Any,
     y: Any,
@@ -54,8 +66,12 @@ def conv2d(
     pad: Pads,
     dilation: Pair,
     groups: int,
+    algorithm: str = "auto",
 ) -> None:
     """y = b + windows(x) @ w, in each group."""
+    if _by_loops(algorithm):
+        naive_conv.conv2d(y, x, w, b, stride, pad, dilation, groups)
+        return
     KH, KW, share, O = w.shape
     columns = im2col(xp, x, (KH, KW), y.shape[1:3], stride, pad, dilation)
     for group in range(groups):
@@ -78,8 +94,12 @@ def conv2d_dx(
     pad: Pads,
     dilation: Pair,
     groups: int,
+    algorithm: str = "auto",
 ) -> None:
     """dx = the windows dy @ w^T added up where they were cut out."""
+    if _by_loops(algorithm):
+        naive_conv.conv2d_dx(dx, dy, w, size, stride, pad, dilation, groups)
+        return
     N, OH, OW, O = dy.shape
     KH, KW, share, _ = w.shape
     for group in range(groups):
@@ -101,8 +121,12 @@ def conv2d_dw(
     pad: Pads,
     dilation: Pair,
     groups: int,
+    algorithm: str = "auto",
 ) -> None:
     """dw = windows(x)^T @ dy, in each group."""
+    if _by_loops(algorithm):
+        naive_conv.conv2d_dw(dw, x, dy, window, stride, pad, dilation, groups)
+        return
     KH, KW, share, O = dw.shape
     columns = im2col(xp, x, window, dy.shape[1:3], stride, pad, dilation)
     for group in range(groups):

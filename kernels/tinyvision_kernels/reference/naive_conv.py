@@ -8,8 +8,8 @@ weight w[r,s,c,o] and an output y[n,i,j,o], which are bound by
 The forward pass adds x * w to y; each gradient adds the product of the other two to its own array.
 That is the whole of it: everything else written about convolution is about doing this fast.
 
-These functions are no part of the kernel table (they take hours for what im2col does in a second),
-and need no array module: they only index. The tests hold the reference kernels equal to them.
+They need no array module, since they only index, and take hours for what im2col does in a second;
+``algorithm="loops"`` of the reference kernels leads here. The tests hold im2col equal to them.
 """
 
 from typing import Any
