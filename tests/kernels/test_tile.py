@@ -20,7 +20,7 @@ both_precisions = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dty
 
 def runnable(name: str) -> Processor:
     """Any form runs anywhere, cut up by LLVM; only the registers' letter is a processor's own."""
-    same_family = {name, tile.HOST.register} <= {"avx2", "sse2", "v", "x"}
+    same_family = {name, tile.HOST.register} <= {"avx2", "v", "x"}
     ours = PROCESSORS[name] == tile.HOST or same_family
     return PROCESSORS[name] if ours else PROCESSORS[name]._replace(register="")
 
@@ -189,7 +189,7 @@ def test_whole_tiles_holds_the_rows_and_less_than_a_tile_more(rows: int):
     [
         ("+sse2,+avx,+avx2,+fma,+avx512f", "x86_64", "avx512f"),
         ("+sse2,+avx,+avx2,+fma,-avx512f", "x86_64", "avx2"),
-        ("+sse2,-avx2", "AMD64", "sse2"),
+        ("+sse2,-avx2", "AMD64", "generic"),
         ("", "arm64", "neon"),
         ("", "aarch64", "neon"),
         ("", "riscv64", "generic"),
@@ -202,7 +202,7 @@ def test_the_tile_follows_the_instruction_sets(features, machine, name, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("name", "registers"), [("avx512f", 32), ("avx2", 16), ("neon", 32), ("sse2", 16)]
+    ("name", "registers"), [("avx512f", 32), ("avx2", 16), ("neon", 32), ("generic", 16)]
 )
 def test_the_tall_tile_fits_into_the_registers(name: str, registers: int):
     sums = PROCESSORS[name].rows[0] * 2

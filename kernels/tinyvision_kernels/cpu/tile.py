@@ -50,8 +50,7 @@ PROCESSORS = {
     "avx512f": Processor(64, (14, 4, 1), 8, "v"),  # 32 registers
     "avx2": Processor(32, (6, 3, 1), 4, "x"),  # 16 registers: 12 sums + 2 of b + 1 of a
     "neon": Processor(16, (8, 4, 1), 8, "w"),  # 32 registers
-    "sse2": Processor(16, (4, 2, 1), 4, "x"),  # 16 registers
-    "generic": Processor(16, (4, 2, 1), 4, ""),  # any other
+    "generic": Processor(16, (4, 2, 1), 4, ""),  # any other: 16 registers, as SSE2 has, will do
 }
 
 
