@@ -7,9 +7,13 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 
 import numba
 
-from tinyvision_kernels.cpu import product as product_module
+from tinyvision_kernels.cpu import product as products
 from tinyvision_kernels.cpu import tile
 from tinyvision_kernels.cpu.tile import PROCESSORS, Processor
+
+# Python calls kernels only, so here these helpers become some.
+multiply = numba.njit(products.multiply.py_func)
+multiply_matrix = numba.njit(products.multiply_matrix.py_func)
 
 DTYPES = (np.float32, np.float64)
 DEPTH = 9
@@ -141,8 +145,7 @@ def test_multiply_cuts_any_number_of_rows_into_tiles(slim: bool, dtype: type, ta
         product.c_row = block
         c = product.c.copy()
         *arguments, depth, add = product.arguments(c, True)
-        multiply = product_module.multiply if tables else product_module.multiply_matrix
-        multiply(*arguments, rows, width, depth, add)
+        (multiply if tables else multiply_matrix)(*arguments, rows, width, depth, add)
         np.testing.assert_array_equal(c, product.expected(True), f"{rows} rows")
 
 
@@ -150,13 +153,9 @@ def test_columns_up_to_a_vector_leave_the_second_vector_alone():
     block = tile.BLOCK_BYTES // 4
     a, b, c = np.ones(64, np.float32), np.ones(10 * block, np.float32), np.zeros(block, np.float32)
     table = np.arange(10)
-    product_module.multiply(
-        c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2, 10, False
-    )
+    multiply(c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2, 10, False)
     assert c.tolist() == [10] * (block // 2) + [0] * (block // 2)
-    product_module.multiply(
-        c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2 + 1, 10, False
-    )
+    multiply(c, 0, block, a, 0, table, 0, table, b, 0, block, 1, block // 2 + 1, 10, False)
     assert c.tolist() == [10] * block
 
 
@@ -165,7 +164,7 @@ def test_nan_and_infinity_pass_through_zero_weights():
     a = np.array([np.nan, np.inf, 1], np.float32)
     b, c = np.zeros(block, np.float32), np.empty(3 * block, np.float32)
     rows, column = np.arange(3), np.zeros(1, np.int64)
-    product_module.multiply(c, 0, block, a, 0, rows, 0, column, b, 0, block, 3, block, 1, False)
+    multiply(c, 0, block, a, 0, rows, 0, column, b, 0, block, 3, block, 1, False)
     assert np.isnan(c[: 2 * block]).all()
     assert (c[2 * block :] == 0).all()
 
@@ -173,15 +172,13 @@ def test_nan_and_infinity_pass_through_zero_weights():
 def test_an_empty_sum_is_zero():
     block = tile.BLOCK_BYTES // 8
     c, nothing, table = np.full(block, np.nan), np.empty(0), np.zeros(1, np.int64)
-    product_module.multiply(
-        c, 0, block, nothing, 0, table, 0, table, nothing, 0, 0, 1, block, 0, False
-    )
+    multiply(c, 0, block, nothing, 0, table, 0, table, nothing, 0, 0, 1, block, 0, False)
     assert (c == 0).all()
 
 
 @pytest.mark.parametrize("rows", range(1, 40))
 def test_whole_tiles_holds_the_rows_and_less_than_a_tile_more(rows: int):
-    assert rows <= product_module.whole_tiles(rows) < rows + tile.TALL
+    assert rows <= products.whole_tiles(rows) < rows + tile.TALL
 
 
 @pytest.mark.parametrize(

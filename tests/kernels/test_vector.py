@@ -12,7 +12,7 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 
 import numba
 
-from tinyvision_kernels.cpu.jit import inline_jit
+from tinyvision_kernels.cpu.jit import FAST
 from tinyvision_kernels.cpu.vector import (
     lane_count,
     load,
@@ -26,9 +26,10 @@ from tinyvision_kernels.cpu.vector import (
 both_precisions = pytest.mark.parametrize(
     "dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__
 )
+compiled = numba.njit(fastmath=FAST, error_model="numpy")  # as helpers are, but for Python to call
 
 
-@inline_jit
+@compiled
 def everything(y, x, at):
     """One of each: vector with vector and with numbers of either type, from either side."""
     n = lane_count(x)
@@ -62,7 +63,7 @@ def test_each_operation_on_small_integers_is_exact(dtype: type):
 
 @both_precisions
 def test_numbers_take_the_precision_of_the_vector(dtype: type):
-    @inline_jit
+    @compiled
     def thirds(y, x):
         store(y, 0, load(x, 0) * (1 / 3) + 0.1)
 
@@ -73,7 +74,7 @@ def test_numbers_take_the_precision_of_the_vector(dtype: type):
     np.testing.assert_allclose(y, x * dtype(1 / 3) + dtype(0.1), atol=np.finfo(dtype).eps)
 
 
-@inline_jit
+@compiled
 def copy_first(y, x, at, count):
     store_first(y, at, load(x, at), count)
     store(y, 40, load_first(x, at, count))
@@ -96,7 +97,7 @@ def test_the_first_lanes_alone(dtype: type):
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python adds any two arrays")
 def test_vectors_of_two_precisions_do_not_mix():
-    @inline_jit
+    @compiled
     def mixed(x, y):
         store(x, 0, load(x, 0) + load(y, 0))
 

@@ -1,26 +1,24 @@
 """How the kernels of this folder are compiled, cached and entered: three decorators and one hook.
 
 Numba compiles a function when it is first called with a new combination of argument types. That
-takes from a tenth of a second to seconds, so the machine code is kept on disk. Numba's own
-``cache=True`` watches only the file of the decorated function: after an edit to a helper in another
-file it goes on running the old code (Numba issue 1833). Here one hash over all sources of this
-folder stands for "the code", so that any edit to any kernel is seen; Numba itself adds its version,
-the CPU's name and its instruction sets to the key.
+takes from a tenth of a second to seconds. So a kernel is optimised only once, as a whole
+(:mod:`.compile_once`), its machine code is kept on disk (:mod:`.cache`), and what a program will
+need can be compiled by several processes before it is needed (:mod:`.ahead`).
 """
 
 import contextlib
 import functools
-import hashlib
 import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numpy.typing import NDArray
+
+from .cache import KernelCache, identity
+from .compile_once import as_helper, as_kernel
 
 Array = NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -70,32 +68,44 @@ def _load_openmp() -> None:
 _load_openmp()
 
 
+# error_model: x / 0 is infinite as in NumPy; a test for zero would keep loops from vectorising. The
+# wrapper left out would let C programs call the function.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+
+KERNELS: dict[str, Any] = {}  # the compiled functions that Python calls, by their identity
+
+
 def kernel_jit(function: Function) -> Function:
     """Compile a kernel: parallel over ``prange``, the interpreter's lock released, cached on disk.
 
     Nothing is compiled before the first call. With ``NUMBA_DISABLE_JIT=1`` the function stays plain
     Python. A kernel is called from Python only; what kernels share is an :func:`inline_jit` helper.
     """
-    if config.DISABLE_JIT:
-        return function
-    # error_model: x / 0 is infinite as in NumPy; a test for zero would keep loops from vectorising.
-    options = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
-    compiled = njit(parallel=_ONLY_PRANGE, **options)(function)
-    compiled._cache = _KernelCache(function)  # where Dispatcher.enable_caching sets Numba's own
-    return _one_at_a_time(compiled) if _only_workqueue() else compiled
-
-
-def inline_jit(function: Function) -> Function:
-    """Compile a helper that kernels call; the kernel's cache entry contains it."""
-    return njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
+    compiled = _enter(function, parallel=_ONLY_PRANGE)
+    return _one_at_a_time(compiled) if compiled is not function and _only_workqueue() else compiled
 
 
 def body_jit(function: Function) -> Function:
-    """Like :func:`inline_jit`, cached on disk too: Python calls it when one core will do."""
-    compiled = inline_jit(function)
-    if not config.DISABLE_JIT:
-        compiled._cache = _KernelCache(function)  # type: ignore[attr-defined]
-    return compiled
+    """Compile what kernels call, and Python too when one core will do; cached on disk."""
+    return _enter(function)
+
+
+def _enter(function: Function, **options: Any) -> Function:
+    if config.DISABLE_JIT:
+        return function
+    kernel = as_kernel(njit(fastmath=FAST, **options, **_OPTIONS)(function))
+    # where Dispatcher.enable_caching sets Numba's own
+    kernel._cache = KernelCache(function, lambda name: _compile_hook(name))
+    KERNELS[identity(function)] = kernel
+    return kernel
+
+
+def inline_jit(function: Function) -> Function:
+    """Compile a helper that kernels call; the kernel's cache entry contains it.
+
+    Called from Python it is plain Python, so that nothing is compiled for the sake of one number.
+    """
+    return _help(function, FAST)
 
 
 def formula_jit(function: Function) -> Function:
@@ -104,12 +114,20 @@ def formula_jit(function: Function) -> Function:
     It would also cost some 30 ns, more than 50 vectors' arithmetic: for each array that is handed
     over Numba counts its references, by atomic instructions.
     """
-    return njit(nogil=True, fastmath=FAST, error_model="numpy", forceinline=True)(function)
+    return _help(function, FAST, forceinline=True)
 
 
 def exact_formula_jit(function: Function) -> Function:
     """Like :func:`formula_jit`, where rounding matters: only multiply-adds are fused."""
-    return njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)(function)
+    return _help(function, {"contract"}, forceinline=True)
+
+
+def _help(function: Function, fastmath: set[str], **options: Any) -> Function:
+    if config.DISABLE_JIT:
+        return function
+    return as_helper(
+        njit(fastmath=fastmath, no_cpython_wrapper=True, **options, **_OPTIONS)(function)
+    )
 
 
 # ----------------------------------------------------------------------------
@@ -147,98 +165,6 @@ def set_compile_hook(hook: Callable[[str], None]) -> Callable[[str], None]:
     global _compile_hook
     before, _compile_hook = _compile_hook, hook
     return before
-
-
-# ----------------------------------------------------------------------------
-# The cache on disk
-# ----------------------------------------------------------------------------
-
-
-def cache_directory() -> Path:
-    """Return the folder of machine code, ``numba`` in $TINYVISION_CACHE or ~/.cache/tinyvision."""
-    root = os.environ.get("TINYVISION_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "tinyvision") / "numba"
-
-
-@functools.cache
-def source_stamp() -> str:
-    """Hash every Python file of this folder: the identity of the code that the cache holds."""
-    digest = hashlib.sha256()
-    folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*.py")):
-        content = path.read_bytes()
-        # name and length come first, so that text moved from one file to the next is a change
-        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()
-
-
-class _Locator(_CacheLocator):
-    """Says where a kernel's files lie and which code they are valid for."""
-
-    def __init__(self, function: Callable[..., Any], file: str) -> None:
-        self._py_file = file  # Numba names it in a warning
-        self._line = function.__code__.co_firstlineno
-        # One folder for each installation: two of them side by side keep their own code.
-        self._directory = cache_directory() / self.get_suitable_cache_subpath(file)
-
-    def get_cache_path(self) -> str:
-        return str(self._directory)
-
-    def get_source_stamp(self) -> str:
-        return source_stamp()
-
-    def get_disambiguator(self) -> str:
-        return str(self._line)
-
-    @classmethod
-    def from_function(cls, function: Callable[..., Any], file: str) -> "_Locator":
-        return cls(function, file)
-
-
-class _KernelCacheImpl(CompileResultCacheImpl):
-    _locator_classes: list[type[object]] = [_Locator]  # noqa: RUF012
-
-
-class _KernelCache(FunctionCache):
-    """Numba's cache of compiled functions, with our stamp, that never stands in the way.
-
-    A damaged entry counts as missing, and a disk that is full or read-only costs a compilation in
-    each process, not an error.
-    """
-
-    _impl_class = _KernelCacheImpl
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            found = super().load_overload(sig, target_context)
-        except Exception:  # whatever unpickling half a file may raise
-            found = None
-            with contextlib.suppress(OSError):
-                self.flush()
-        if found is None:
-            _compile_hook(self._py_func.__name__)
-        return found
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        with contextlib.suppress(OSError):
-            super().save_overload(sig, data)
-
-    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        # Numba would pickle what the function closes over, and a pickled helper carries a number
-        # that is new in each process: such a kernel would never load. Names say as much, because
-        # the bodies behind them are part of the source stamp.
-        return sig, codegen.magic_tuple(), identity(self._py_func)
-
-
-def identity(value: Any) -> str:
-    """Describe a function by its name and by what it closes over, the same in every process."""
-    # what a dispatcher or an intrinsic wraps, or the value itself
-    function = getattr(value, "py_func", getattr(value, "_defn", value))
-    if not hasattr(function, "__code__"):
-        return repr(value)
-    cells = ", ".join(identity(cell.cell_contents) for cell in function.__closure__ or ())
-    return f"{function.__module__}.{function.__qualname__}({cells})"
 
 
 # ----------------------------------------------------------------------------

@@ -1,0 +1,58 @@
+"""A fresh Python process with kernels of its own to run: what a first start is tested with."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+SOURCES = TESTS.parents[1] / "kernels" / "tinyvision_kernels"
+
+# Compiles a kernel of one chunk and one of several; prints what was compiled and the results.
+SILU = """
+import numpy as np
+from tinyvision_kernels import cpu
+from tinyvision_kernels.cpu import jit
+
+compiled = []
+if {hook}:
+    assert jit.set_compile_hook(compiled.append) is jit.say_compiling
+for size in (3, 40_000):
+    x = np.ones(size, np.float32)
+    y = np.empty_like(x)
+    cpu.TABLE["silu"](y, x)
+    assert (y == y[0]).all()
+print(sorted(set(compiled)), round(float(y[0]), 4))
+"""
+FRESH = "['fill', 'parallel'] 0.7311\n"  # 0.7311 = 1 / (1 + 1/e)
+CACHED = "[] 0.7311\n"
+
+
+def copy_of_the_kernels(folder: Path) -> Path:
+    """Copy the package into a folder, for a test to edit."""
+    skip = shutil.ignore_patterns("__pycache__", "cuda")
+    shutil.copytree(SOURCES, folder / "tinyvision_kernels", ignore=skip)
+    return folder / "tinyvision_kernels"
+
+
+def start(code: str, package: Path = SOURCES, **variables: str) -> subprocess.Popen[str]:
+    """Start a program; what it prints can be read from it."""
+    environment = {**os.environ, "OMP_WAIT_POLICY": "passive", **variables}
+    environment["PYTHONPATH"] = os.pathsep.join([str(package.parent), str(TESTS)])
+    command = [sys.executable, "-W", "error", "-c", code]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, text=True, **pipes)
+
+
+def python(code: str, package: Path = SOURCES, **variables: str) -> tuple[str, str]:
+    """Run a program to its end; return what it printed to stdout and to stderr."""
+    process = start(code, package, **variables)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out, err
+
+
+def silu(package: Path, cache: Path, hook: bool = True, **variables: str) -> tuple[str, str]:
+    """Run ``SILU`` with a cache of its own."""
+    return python(SILU.format(hook=hook), package, TINYVISION_CACHE=str(cache), **variables)
