@@ -32,6 +32,8 @@ def geometry(
         (geometry(1, (56, 56), 64, 64), winograd),
         (geometry(64, (26, 26), 32, 64, pad=(0, 0, 0, 0)), winograd),
         (geometry(1, (8, 8), 64, 64), direct),  # four patches do not earn the filters' transform
+        (geometry(128, (3, 3), 64, 64), winograd),
+        (geometry(128, (2, 2), 64, 64), direct),  # a quarter of each patch is wanted
         (geometry(32, (14, 14), 64, 64, groups=64), depthwise),
         (geometry(32, (14, 14), 64, 64, groups=2), direct),
         (geometry(32, (28, 28), 64, 64, dilation=(2, 2)), direct),

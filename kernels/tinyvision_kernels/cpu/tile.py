@@ -167,13 +167,8 @@ def make_tile(
         # Variables on the stack, which LLVM turns into registers.
         sums = {ij: cgutils.alloca_once(builder, vector) for ij in tile_of_c}
 
-        with builder.if_else(add) as (then, otherwise):
-            with then:
-                for i, j in tile_of_c:
-                    builder.store(builder.load(vector_at(to[i], j), align=itemsize), sums[i, j])
-            with otherwise:
-                for i, j in tile_of_c:
-                    builder.store(ir.Constant(vector, [0.0] * lanes), sums[i, j])
+        for ij in tile_of_c:
+            builder.store(ir.Constant(vector, [0.0] * lanes), sums[ij])
 
         with cgutils.for_range(builder, depth) as loop:
             b_row_k = builder.gep(b_start, [builder.mul(loop.index, b_row)])
@@ -185,6 +180,11 @@ def make_tile(
                     total = multiply_add(a_vector, b_k[j], builder.load(sums[i, j]))
                     builder.store(_pin(builder, total, register), sums[i, j])
 
+        # Added to c at the end: numbers of a size meet, and a sum taken in pieces rounds less.
+        with builder.if_then(add):
+            for i, j in tile_of_c:
+                before = builder.load(vector_at(to[i], j), align=itemsize)
+                builder.store(builder.fadd(before, builder.load(sums[i, j])), sums[i, j])
         for i, j in tile_of_c:
             builder.store(builder.load(sums[i, j]), vector_at(to[i], j), align=itemsize)
         return context.get_dummy_value()
@@ -296,8 +296,7 @@ def _python_tile(rows: int, vectors: int, vector_bytes: int, tables: bool) -> Ca
         columns = vectors * vector_bytes // c.itemsize
         for i in range(rows):
             to = slice(c_at + i * c_row, c_at + i * c_row + columns)
-            if not add:
-                c[to] = 0
+            total = np.zeros(columns, c.dtype)
             for k in range(depth):
                 if tables:
                     a_rows, first, a_cols = places
@@ -305,7 +304,8 @@ def _python_tile(rows: int, vectors: int, vector_bytes: int, tables: bool) -> Ca
                 else:
                     a_row, a_col = places
                     a_ik = a[a_at + i * a_row + k * a_col]
-                c[to] += _product(a_ik, b[b_at + k * b_row : b_at + k * b_row + columns])
+                total += _product(a_ik, b[b_at + k * b_row : b_at + k * b_row + columns])
+            c[to] = c[to] + total if add else total
 
     return tile
 

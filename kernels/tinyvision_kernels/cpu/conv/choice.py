@@ -7,6 +7,7 @@ import numpy as np
 
 from . import depthwise, direct, winograd
 from .geometry import Geometry
+from .transforms import PLANES
 
 ALGORITHMS = {"direct": direct, "depthwise": depthwise, "winograd": winograd}
 
@@ -14,6 +15,7 @@ ALGORITHMS = {"direct": direct, "depthwise": depthwise, "winograd": winograd}
 # Measured with ``algorithm=`` on 2 cores with AVX-512, where a vector has 16 channels.
 FEWEST_CHANNELS = 12
 MANY_PATCHES = 32  # twice the tallest tile, whose rows they fill
+LEAST_SAVING = 1.5  # products of the direct algorithm for one of Winograd's, which at best saves 4
 
 
 @lru_cache(maxsize=1024)
@@ -64,6 +66,15 @@ def _winograd_pays(geometry: Geometry) -> bool:
     """Whether the products that Winograd's method saves cost more than its transforms.
 
     The transforms work on whole vectors of channels, so that few channels leave them idle, and the
-    filters are transformed once a call, which few patches do not earn back.
+    filters are transformed once a call, which few patches do not earn back. Patches that reach over
+    the edge of a small image compute what nobody needs. (Patches of 2 x 2 outputs fit closer but
+    save less: 16 products for 36. They would save more only where an output has 2 x 2 pixels.)
     """
-    return min(geometry.channels) >= FEWEST_CHANNELS and winograd.patches(geometry) >= MANY_PATCHES
+    patches = winograd.patches(geometry)
+    OH, OW = geometry.positions
+    products = geometry.images * OH * OW * 9, patches * PLANES  # of each pair of channels
+    return (
+        min(geometry.channels) >= FEWEST_CHANNELS
+        and patches >= MANY_PATCHES
+        and products[0] >= LEAST_SAVING * products[1]
+    )

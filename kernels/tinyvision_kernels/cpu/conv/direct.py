@@ -28,6 +28,7 @@ from .bands import Axis, Bands, backward_axes, copy_band, cut_bands
 from .geometry import Geometry
 
 STRIP = 4 * TALL  # positions whose sums are finished together
+DEPTH = 768  # products summed in one go: sums of sums round less than one long sum
 
 
 def applies(geometry: Geometry, dtype: np.dtype) -> bool:
@@ -168,12 +169,13 @@ def _multiply_bands(
             channel = g * o + column
             for first in range(0, count, STRIP):
                 height = min(STRIP, count - first)
-                multiply(
-                    totals, sums, block,
-                    band, g * c, positions, first, taps,
-                    panels, panel * depth * block, block,
-                    whole_tiles(height), width, depth, False,
-                )  # fmt: skip
+                for k in range(0, max(depth, 1), DEPTH):
+                    multiply(
+                        totals, sums, block,
+                        band, g * c, positions, first, taps[k:],
+                        panels, (panel * depth + k) * block, block,
+                        whole_tiles(height), width, min(DEPTH, depth - k), k > 0,
+                    )  # fmt: skip
                 for p in range(height):
                     to = start + targets[first + p] + channel
                     add_to(y, to, totals, sums + p * block, bias, channel, width)

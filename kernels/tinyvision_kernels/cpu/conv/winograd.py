@@ -26,6 +26,7 @@ from .winograd_dw import weight_gradient
 __all__ = ["applies", "forward", "input_gradient", "weight_gradient"]
 
 CACHE_NUMBERS = 140_000  # of v and m together, that a block of patches may take
+DEPTH = 128  # channels summed in one go: sums of sums round less than one long sum
 
 
 def applies(geometry: Geometry, dtype: np.dtype) -> bool:
@@ -145,14 +146,16 @@ def _convolve_blocks(
                 transform_input(
                     work, p * C_whole, v_plane, work, patch_at, 6 * C_whole, C_whole, C_whole
                 )
+        whole_rows = (count + TALL - 1) // TALL * TALL
         for point in range(PLANES):
             for panel in range(panels):
-                multiply_matrix(
-                    work, m_at + point * m_plane + panel * columns, O_whole,
-                    work, point * v_plane, C_whole, 1,
-                    u, (point * panels + panel) * C * columns, columns,
-                    (count + TALL - 1) // TALL * TALL, min(columns, O - panel * columns), C, False,
-                )  # fmt: skip
+                for c in range(0, C, DEPTH):
+                    multiply_matrix(
+                        work, m_at + point * m_plane + panel * columns, O_whole,
+                        work, point * v_plane + c, C_whole, 1,
+                        u, ((point * panels + panel) * C + c) * columns, columns,
+                        whole_rows, min(columns, O - panel * columns), min(DEPTH, C - c), c > 0,
+                    )  # fmt: skip
         for p in range(count):
             n, i = divmod((first + p) // across, down)
             row, column = PATCH * i, PATCH * ((first + p) % across)
