@@ -18,14 +18,73 @@ processors factors are widened to float32, and the rest is again the same.
 """
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from .bfloat16 import bits, is_bfloat16, widened
 from .chunks import Arrays, Settings, chunk_rows, chunked
-from .jit import Array, body_jit
+from .jit import Array, body_jit, formula_jit, inline_jit
 from .scratch import borrow
-from .tile import HOST, host_features
+from .tile import BLOCK_BYTES, HOST, copy, host_features
 
 NATIVE = "avx512bf16" in host_features() and HOST.vector_bytes == 64
+
+
+def images_in_a_step(x: Array) -> int:
+    """Count the images that a sum over images takes in one step: two where they make pairs."""
+    return 2 if is_bfloat16(x) and NATIVE else 1
+
+
+def copy_step(c: Array, c_at: int, a: Array, a_at: int, partner: int, count: int) -> None:
+    """c[j] = a[a_at + j] for j < count, or its pair with a[partner + j], where c holds pairs.
+
+    A partner of -1 stands for zeros.
+    """
+    if c.dtype == a.dtype:
+        c[c_at : c_at + count] = a[a_at : a_at + count]
+    else:
+        _interleave_row(c, c_at, a, a_at, partner, count)
+
+
+@overload(copy_step, jit_options={"forceinline": True})
+def _copy_step(c, c_at, a, a_at, partner, count):  # type: ignore[no-untyped-def]
+    if c.dtype == types.uint32 and a.dtype == types.uint16:
+        return lambda c, c_at, a, a_at, partner, count: _interleave_row(
+            c, c_at, a, a_at, partner, count
+        )
+    return lambda c, c_at, a, a_at, partner, count: copy(c, c_at, a, a_at, count)
+
+
+@inline_jit
+def copy_rows_of_steps(
+    c: Array, c_at: int, c_row: int,
+    a: Array, a_at: int, partner: int, a_row: int, rows: int, columns: int,
+) -> None:  # fmt: skip
+    """Copy some rows by :func:`copy_step`, of which c has room for whole vectors."""
+    block = BLOCK_BYTES // c.itemsize
+    width = block // 2 if columns <= block // 2 else block
+    for row in range(rows):
+        to, of = c_at + row * c_row, a_at + row * a_row
+        on = partner + row * a_row if partner >= 0 else -1
+        # A known number of columns is copied by a vector or two, without a loop. What stands beyond
+        # those that are wanted does no harm, if only it stands inside the array.
+        if max(of, on) + width > a.size:
+            copy_step(c, to, a, of, on, columns)
+        elif width == block:
+            copy_step(c, to, a, of, on, block)
+        else:
+            copy_step(c, to, a, of, on, block // 2)
+
+
+@formula_jit
+def _interleave_row(c: Array, c_at: int, a: Array, a_at: int, partner: int, count: int) -> None:
+    to, low, high = np.uintp(c_at), np.uintp(a_at), np.uintp(max(partner, 0))
+    if partner < 0:
+        for j in range(np.uintp(count)):
+            c[to + j] = a[low + j]
+    else:
+        for j in range(np.uintp(count)):
+            c[to + j] = np.uint32(a[low + j]) | np.uint32(a[high + j]) << np.uint32(16)
 
 
 def sum_along_last(a: Array, name: str, groups: int = 1) -> Array:
@@ -95,13 +154,8 @@ def _interleave_of(arrays: Arrays, settings: Settings, start: int, stop: int) ->
     pairs_of_k = (K + 1) // 2
     for row in range(start, stop):  # of pairs
         first = row // pairs_of_k * K + row % pairs_of_k * 2
-        to, low, high = np.uintp(row * L), np.uintp(first * L), np.uintp((first + 1) * L)
-        if row % pairs_of_k * 2 + 1 < K:
-            for j in range(np.uintp(L)):
-                pairs[to + j] = np.uint32(b[low + j]) | np.uint32(b[high + j]) << np.uint32(16)
-        else:
-            for j in range(np.uintp(L)):
-                pairs[to + j] = b[low + j]
+        partner = (first + 1) * L if row % pairs_of_k * 2 + 1 < K else -1
+        _interleave_row(pairs, row * L, b, first * L, partner, L)
 
 
 _pad_rows = chunked(_pad_rows_of)

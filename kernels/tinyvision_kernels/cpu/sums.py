@@ -15,9 +15,12 @@ MOST_SLICES = 32  # enough for the cores of a workstation, few enough to add up 
 MOST_NUMBERS = 1 << 22  # in all slices' sums together: 16 MiB of float32
 
 
-def slice_count(rows: int, least: int, size: int) -> int:
-    """Slices for sums of ``size`` numbers over ``rows``, of at least ``least`` rows each."""
-    return max(1, min(rows // least, MOST_SLICES, MOST_NUMBERS // max(size, 1)))
+def slice_count(rows: int, least: int, size: int, parts: int = 1) -> int:
+    """Slices for sums of ``size`` numbers over ``rows``, of at least ``least`` rows each.
+
+    Where each slice is summed up in ``parts``, fewer slices keep all cores busy.
+    """
+    return max(1, min(rows // least, MOST_SLICES // parts, MOST_NUMBERS // max(size, 1)))
 
 
 def bias_grad(db: Array, dy: Array) -> None:

@@ -28,7 +28,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..jit import Array, inline_jit
-from ..tile import TALL, copy, zero
+from ..pairs import copy_step
+from ..tile import TALL, zero
 
 BAND_BYTES = 1 << 18  # what a band may take of a second-level cache
 BAND_POSITIONS = 256  # windows in a band
@@ -135,18 +136,25 @@ def copy_band(
     row: int,  # the first pixel's row and column in x, either of which may lie outside
     column: int,
     frame: tuple[int, int],
+    together: int,
 ) -> None:
-    """Copy a part of x, with zeros where it reaches outside of the images."""
-    _, H, W, C = shape
+    """Copy a part of x, with zeros where it reaches outside of the images.
+
+    Where two images go ``together`` (:func:`..pairs.images_in_a_step`), so many are copied as
+    pairs; "image" then counts pairs, of which the last may lack its second image.
+    """
+    N, H, W, C = shape
     height, width = frame
     left = min(max(-column, 0), width)  # zeros on the left
     inside = min(max(W - column - left, 0), width - left)
     for line in range(images * height):
-        n, h = image + line // height, row + line % height
+        n, h = (image + line // height) * together, row + line % height
         to = line * width * C
         if 0 <= h < H:
             zero(band, to, left * C)
-            copy(band, to + left * C, x, ((n * H + h) * W + column + left) * C, inside * C)
+            of = ((n * H + h) * W + column + left) * C
+            partner = of + H * W * C if n + 1 < N else -1
+            copy_step(band, to + left * C, x, of, partner, inside * C)
             zero(band, to + (left + inside) * C, (width - left - inside) * C)
         else:
             zero(band, to, width * C)

@@ -18,17 +18,18 @@ from numba.np.ufunc import get_thread_id
 
 from ..bfloat16 import bits, sum_type
 from ..jit import Array, config, kernel_jit
-from ..pairs import sum_along_last, sum_along_rows
+from ..pairs import copy_rows_of_steps, images_in_a_step, sum_along_last, sum_along_rows
 from ..panels import Panels, pack
 from ..product import multiply, whole_tiles
 from ..scratch import borrow
 from ..sums import add_slices_of_blocks, slice_count
-from ..tile import BLOCK_BYTES, TALL, add_to, copy, zero
+from ..tile import BLOCK_BYTES, TALL, add_to, zero
 from .bands import Axis, Bands, backward_axes, copy_band, cut_bands
 from .geometry import Geometry
 
 STRIP = 4 * TALL  # positions whose sums are finished together
 DEPTH = 768  # products summed in one go: sums of sums round less than one long sum
+PART_BYTES = 1 << 18  # sums for dw that a core keeps in its second-level cache, beside a band
 
 
 def applies(geometry: Geometry, dtype: np.dtype) -> bool:
@@ -65,21 +66,27 @@ def weight_gradient(dw: Array, x: Array, dy: Array, geometry: Geometry) -> None:
     """dw (KH, KW, C / groups, O) from x (N, H, W, C) and dy (N, OH, OW, O)."""
     C, O = dw.shape[2:]  # C of one group
     groups = geometry.groups
-    # Where two factors make a pair, these are two images.
-    x = sum_along_rows(x.reshape(len(x), -1), "x").reshape(-1, *x.shape[1:])
-    dy = sum_along_rows(dy.reshape(len(dy), -1), "dy").reshape(-1, *dy.shape[1:])
+    together = images_in_a_step(x)
+    if together == 1:
+        x, dy = sum_along_last(x, "x"), sum_along_last(dy, "dy")
+    factor = np.dtype(np.uint32) if together == 2 else x.dtype
     down, across = geometry.axes()
     bands = cut_bands(down, across, x.shape[3], groups, dw.itemsize)
     block = BLOCK_BYTES // dw.itemsize
     rows = whole_tiles(bands.depth)
-    size = groups * -(-(O // groups) // block) * rows * block  # dw in whole blocks
-    slices = slice_count(_band_count(bands, x.shape[0], down.windows), 2, size)
+    blocks = -(-(O // groups) // block)
+    parts = -(-blocks // max(1, PART_BYTES // (rows * BLOCK_BYTES)))
+    size = groups * blocks * rows * block  # dw in whole blocks
+    count = _band_count(bands, -(-len(x) // together), down.windows)
+    # Long slices have fewer sums to add up in the end, but are fewer tasks for the cores.
+    least = min(8, max(2, count * groups * parts // 8))
+    slices = slice_count(count, least, size, groups * parts)
     partial = borrow("partial", slices * size, dw.dtype)
-    work = _work_of_threads(bands, x.shape[3], bands.positions.size * block, dy.dtype)
+    work = _work_of_threads(bands, x.shape[3], bands.positions.size * block, factor)
     _multiply_transposed(
-        partial, x.reshape(-1), dy.reshape(-1), work, x.shape,
+        partial, bits(x).reshape(-1), bits(dy).reshape(-1), work, x.shape, together,
         (down.windows, across.windows, down.step), bands.cut, bands.frame, bands.corner,
-        bands.positions, bands.taps, (groups, C, O // groups), rows, slices,
+        bands.positions, bands.taps, (groups, C, O // groups), rows, slices, parts,
     )  # fmt: skip
     add_slices_of_blocks(dw, partial, slices, groups, rows)
 
@@ -160,7 +167,7 @@ def _multiply_bands(
         images, rows = min(cut[0], N - n), min(cut[1], down - i)
         band = work[get_thread_id()]
         totals = band.view(bias.dtype)  # where factors are pairs of bfloat16, sums are float32
-        copy_band(band, x, x_shape, n, images, i * step + corner[0], corner[1], frame)
+        copy_band(band, x, x_shape, n, images, i * step + corner[0], corner[1], frame, 1)
         start = ((n * OH + target[0] + i * target[2]) * OW + target[1]) * O
         count = images * rows * across
         for panel in range(groups * blocks):
@@ -188,6 +195,7 @@ def _multiply_transposed(
     dy: Array,
     work: Array,  # (threads, band and one block of columns of dy)
     x_shape: tuple[int, int, int, int],
+    together: int,  # images in a step of the sum
     windows: tuple[int, int, int],  # how many down and across, and their step down
     cut: tuple[int, int],
     frame: tuple[int, int],
@@ -197,45 +205,59 @@ def _multiply_transposed(
     channels: tuple[int, int, int],  # groups, and the channels of one in x and in dy
     depth: int,
     slices: int,
+    parts: int,  # of the blocks of columns; a task computes one
 ) -> None:
     N = x_shape[0]
+    image_steps = (N + together - 1) // together
     down, across, step = windows
     groups, c, o = channels
     block = BLOCK_BYTES // partial.itemsize
     blocks = (o + block - 1) // block
     panel = cut[0] * frame[0] * frame[1] * x_shape[3]  # where dy's columns begin, behind the band
     bands = (down + cut[1] - 1) // cut[1]  # in an image
-    total = (N + cut[0] - 1) // cut[0] * bands
+    total = (image_steps + cut[0] - 1) // cut[0] * bands
     length = (total + slices - 1) // slices
-    for task in prange(slices * groups * blocks):
-        g, column = task // blocks % groups, task % blocks * block
-        width = min(block, o - column)
-        to = task * depth * block
-        begin = task // (blocks * groups) * length
+    for task in prange(slices * groups * parts):
+        part, g = task % parts, task // parts % groups
+        first, last = part * blocks // parts, (part + 1) * blocks // parts
+        to = (task // parts * blocks + first) * depth * block
+        begin = task // (parts * groups) * length
         band = work[get_thread_id()]
         if begin >= total:
-            zero(partial, to, depth * block)
+            zero(partial, to, (last - first) * depth * block)
         for index in range(begin, min(begin + length, total)):
             n, i = index // bands * cut[0], index % bands * cut[1]
-            images, rows = min(cut[0], N - n), min(cut[1], down - i)
-            copy_band(band, x, x_shape, n, images, i * step + corner[0], corner[1], frame)
+            images, rows = min(cut[0], image_steps - n), min(cut[1], down - i)
+            copy_band(
+                band, x, x_shape, n, images, i * step + corner[0], corner[1], frame, together
+            )  # fmt: skip
             count = images * rows * across
-            of = (n * down + i) * across * groups * o + g * o + column
-            # The tile reads whole vectors of dy, hence beyond this block's columns too; those sums
-            # are never looked at. Only the last rows are copied, so as not to read beyond dy.
-            if of + (count - 1) * groups * o + block <= dy.size:
+            for column in range(first * block, last * block, block):
+                sums = to + (column - first * block) * depth
+                width = min(block, o - column)
+                of = (n * down + i) * across * groups * o + g * o + column
+                # The tile reads whole vectors of dy, hence beyond this block's columns too; those
+                # sums are never looked at. Only the last rows of dy are copied, so as not to read
+                # beyond them, and pairs, which have to be formed.
+                if together == 1 and of + (count - 1) * groups * o + block <= dy.size:
+                    multiply(
+                        partial, sums, block,
+                        band, g * c, taps, 0, positions,
+                        dy, of, groups * o,
+                        depth, width, count, index > begin,
+                    )  # fmt: skip
+                    continue
+                for m in range(images):
+                    image = (n + m) * together
+                    of = (image * down + i) * across * groups * o + g * o + column
+                    partner = of + down * across * groups * o if image + 1 < N else -1
+                    copy_rows_of_steps(
+                        band, panel + m * rows * across * block, block,
+                        dy, of, partner, groups * o, rows * across, width,
+                    )  # fmt: skip
                 multiply(
-                    partial, to, block,
+                    partial, sums, block,
                     band, g * c, taps, 0, positions,
-                    dy, of, groups * o,
+                    band, panel, block,
                     depth, width, count, index > begin,
                 )  # fmt: skip
-                continue
-            for p in range(count):
-                copy(band, panel + p * block, dy, of + p * groups * o, width)
-            multiply(
-                partial, to, block,
-                band, g * c, taps, 0, positions,
-                band, panel, block,
-                depth, width, count, index > begin,
-            )  # fmt: skip
