@@ -1,17 +1,19 @@
 """Which algorithm computes a convolution: the rules, and how to overrule them."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
 from tinyvision_kernels.contract import windows
-from tinyvision_kernels.cpu import TABLE
+from tinyvision_kernels.cpu import TABLE, pairs
 from tinyvision_kernels.cpu.conv import depthwise, direct, winograd
 from tinyvision_kernels.cpu.conv.choice import choose
 from tinyvision_kernels.cpu.conv.geometry import Geometry
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+HALF = np.dtype(ml_dtypes.bfloat16)
 DIRECTIONS = ("forward", "input_gradient", "weight_gradient")
 
 every_direction = pytest.mark.parametrize("direction", DIRECTIONS)
@@ -41,6 +43,17 @@ def geometry(
 )
 def test_the_rules(direction: str, what: Geometry, module):
     assert choose(direction, what, SINGLE) is module
+
+
+@every_direction
+def test_pairs_of_bfloat16_are_transformed_where_that_saves_more(direction: str, monkeypatch):
+    full, partly = geometry(128, (8, 8), 64, 64), geometry(128, (9, 9), 64, 64)
+    for native, module in [(True, direct), (False, winograd)]:
+        monkeypatch.setattr(pairs, "NATIVE", native)
+        choose.cache_clear()
+        assert choose(direction, full, HALF) is winograd
+        assert choose(direction, partly, HALF) is module
+    choose.cache_clear()
 
 
 @every_direction

@@ -4,6 +4,7 @@ Both ways run on a processor that has the first. ``agreement.py`` says how near 
 """
 
 import hashlib
+from functools import partial
 
 import ml_dtypes
 import numpy as np
@@ -11,16 +12,18 @@ import pytest
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
-from agreement import assert_agrees
-from cases import Case, cases, conv_case
-from geometries import conv_geometries
+from agreement import HALF_ULP, assert_agrees
+from cases import Case, cases, conv_case, run
+from geometries import Conv, conv_geometries
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cpu_conv import SAME, call, conv_by_taps, in_a_new_process
+from test_winograd import EDGES, LARGEST_ERROR, by
 
-from tinyvision_kernels import cpu
+from tinyvision_kernels import cpu, reference
 from tinyvision_kernels.contract import KERNELS
 from tinyvision_kernels.cpu import bfloat16, pairs, tile
+from tinyvision_kernels.cpu.conv.choice import choose
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 NARROW = [name for name in cpu.TABLE if KERNELS[name].bfloat16 is not None]
@@ -32,6 +35,7 @@ def way(request, monkeypatch) -> None:
     if request.param == "pairs" and not pairs.NATIVE:
         pytest.skip("this processor has no instruction for pairs of bfloat16")
     monkeypatch.setattr(pairs, "NATIVE", request.param == "pairs")
+    choose.cache_clear()  # which depends on it
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,19 @@ def test_convolution_of_any_geometry(kernel: str):
         assert_agrees(case, cpu.TABLE[kernel], BFLOAT16)
 
     agrees()
+
+
+@pytest.mark.parametrize("kernel", ["conv2d", "conv2d_dx", "conv2d_dw"])
+@pytest.mark.parametrize("geometry", EDGES, ids=lambda geometry: geometry.id)
+def test_winograds_method_in_single_precision_between_load_and_store(kernel: str, geometry: Conv):
+    case = conv_case(kernel, geometry, np.random.default_rng(0))
+    actual = run(by(case, "winograd"), cpu.TABLE[kernel], BFLOAT16)
+    expected = run(case.astype(BFLOAT16), partial(reference.TABLE[kernel], np), np.float64)
+    for name, value in expected.items():
+        allowed = LARGEST_ERROR["winograd"] * np.abs(value).max()
+        if actual[name].dtype == BFLOAT16:
+            allowed = allowed + HALF_ULP * np.abs(value)
+        assert (np.abs(actual[name].astype(np.float64) - value) <= allowed).all(), name
 
 
 # --- exact numbers: whole ones, whose products and float32 sums have no rounding -----------------

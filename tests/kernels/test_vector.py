@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -75,6 +76,31 @@ def test_numbers_take_the_precision_of_the_vector(dtype: type):
 
 
 @compiled
+def through_vectors(y, x):
+    n = lane_count(x)
+    for i in range(0, x.size - n, n):
+        store(y, i, load(x, i))
+    store_first(y, x.size - n, load_first(x, x.size - n, n - 1), n - 1)
+    store_first(y, x.size - 1, splat(x, x.size - 1) + zeros(x), 1)
+
+
+def test_bfloat16_are_vectors_of_float32():
+    n = lane_count(np.empty(0, np.uint16))
+    assert n == lane_count(np.empty(0, np.float32))
+    rng = np.random.default_rng(3)
+    bits = rng.integers(0, 2**16, 40 * n, dtype=np.uint16)  # of all sizes, denormal, NaN
+    wide = np.empty(bits.size, np.float32)
+    through_vectors(wide, bits)
+    np.testing.assert_array_equal(wide, bits.view(ml_dtypes.bfloat16).astype(np.float32))
+    wide = rng.integers(0, 2**32, 40 * n, dtype=np.uint32).view(np.float32)
+    wide[: 20 * n].view(np.uint32)[:] &= 0xFFFF8000  # in the middle of two, or there already
+    through_vectors(bits, wide)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        rounded = wide.astype(ml_dtypes.bfloat16).astype(np.float32)
+    np.testing.assert_array_equal(bits.view(ml_dtypes.bfloat16).astype(np.float32), rounded)
+
+
+@compiled
 def copy_first(y, x, at, count):
     store_first(y, at, load(x, at), count)
     store(y, 40, load_first(x, at, count))
@@ -114,6 +140,7 @@ def test_in_plain_python():
         "    t.test_each_operation_on_small_integers_is_exact(dtype)\n"
         "    t.test_numbers_take_the_precision_of_the_vector(dtype)\n"
         "    t.test_the_first_lanes_alone(dtype)\n"
+        "t.test_bfloat16_are_vectors_of_float32()\n"
     )
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(

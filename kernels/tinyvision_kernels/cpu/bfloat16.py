@@ -91,6 +91,11 @@ def stored(value: Any, array: Array) -> Any:
     return _narrow(value) if array.dtype == BITS else value
 
 
+def moved(value: Any, array: Array) -> Any:
+    """Return a number read from one array as it is written to another, of either type."""
+    return value if value.dtype == array.dtype else stored(number(value), array)
+
+
 @exact_formula_jit
 def _widen(value: np.uint16) -> np.float32:
     return np.uint32(np.uint32(value) << np.uint32(16)).view(np.float32)
@@ -118,6 +123,13 @@ def _stored(value, array):  # type: ignore[no-untyped-def]
     if array.dtype == types.uint16:
         return lambda value, array: _narrow(np.float32(value))
     return lambda value, array: value
+
+
+@overload(moved, jit_options={"forceinline": True})
+def _moved(value, array):  # type: ignore[no-untyped-def]
+    if value == array.dtype:
+        return lambda value, array: value
+    return lambda value, array: stored(number(value), array)
 
 
 @body_jit

@@ -33,7 +33,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .bfloat16 import number, stored
+from .bfloat16 import moved, number, stored
 from .jit import Array, config, formula_jit
 
 
@@ -342,7 +342,7 @@ def copy(c: Array, c_at: int, a: Array, a_at: int, count: int) -> None:
     """c[j] = a[j] for j < count."""
     to, of = np.uintp(c_at), np.uintp(a_at)
     for j in range(np.uintp(count)):
-        c[to + j] = a[of + j]
+        c[to + j] = moved(a[of + j], c)
 
 
 @formula_jit

@@ -9,7 +9,8 @@ registers at once. Inside compiled functions this module offers them as values :
 
 so that a formula written for numbers (``4 * a - b * b``) serves for vectors as it stands. A product
 that is added is fused with the sum into one instruction, as for numbers under
-:func:`.jit.inline_jit`. With ``NUMBA_DISABLE_JIT=1`` a vector is a small NumPy array.
+:func:`.jit.inline_jit`. Arrays of bfloat16 (:mod:`.bfloat16`) are loaded as vectors of float32, and
+rounded when they are stored. With ``NUMBA_DISABLE_JIT=1`` a vector is a small NumPy array.
 """
 
 import operator
@@ -23,6 +24,7 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
 
+from .bfloat16 import number, stored
 from .jit import Array, config, inline_jit
 from .tile import HOST
 
@@ -46,7 +48,12 @@ class _VectorModel(models.PrimitiveModel):
 @inline_jit
 def lane_count(array: Array) -> int:
     """How many of an array's numbers make a vector."""
-    return HOST.vector_bytes // array.itemsize
+    return HOST.vector_bytes // max(array.itemsize, 4)  # bfloat16 come as float32
+
+
+def _vector_of(array: Any) -> Vector:
+    """Return the type of the vectors that an array is loaded as."""
+    return Vector(types.float32 if array.dtype == types.uint16 else array.dtype)
 
 
 # ----------------------------------------------------------------------------
@@ -69,13 +76,13 @@ def _splat(builder: Any, number: Any, vector: Any) -> Any:
 
 @intrinsic
 def _load(typing: Any, array: Any, at: Any) -> Any:
-    vector = Vector(array.dtype)
+    vector = _vector_of(array)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        to = context.get_value_type(vector)
+        to = ir.VectorType(context.get_data_type(array.dtype), vector.lanes)
         array_value, at_value = arguments
         pointer = _pointer(context, builder, signature.args[0], array_value, at_value, to)
-        return builder.load(pointer, align=array.dtype.bitwidth // 8)
+        return _widened(builder, builder.load(pointer, align=array.dtype.bitwidth // 8))
 
     return vector(array, types.intp), generate
 
@@ -84,29 +91,61 @@ def _load(typing: Any, array: Any, at: Any) -> Any:
 def _store(typing: Any, array: Any, at: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_value, at_value, vector = arguments
+        vector = _narrowed(builder, vector, array)
         pointer = _pointer(context, builder, signature.args[0], array_value, at_value, vector.type)
         builder.store(vector, pointer, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, Vector(array.dtype)), generate
+    return types.void(array, types.intp, _vector_of(array)), generate
+
+
+def _widened(builder: Any, vector: Any) -> Any:
+    """Make float32 of the bits of bfloat16: the lower halves are zero."""
+    if not isinstance(vector.type.element, ir.IntType):
+        return vector
+    count = vector.type.count
+    halves = builder.zext(vector, ir.VectorType(ir.IntType(32), count))
+    bits = builder.shl(halves, ir.Constant(halves.type, [16] * count))
+    return builder.bitcast(bits, ir.VectorType(ir.FloatType(), count))
+
+
+def _narrowed(builder: Any, vector: Any, array: Any) -> Any:
+    """Round float32 to the bits of bfloat16, if that is what the array holds.
+
+    It is :func:`.bfloat16._narrow`, for a vector.
+    """
+    if array.dtype != types.uint16:
+        return vector
+    count = vector.type.count
+    whole = ir.VectorType(ir.IntType(32), count)
+
+    def constant(value: int) -> Any:
+        return ir.Constant(whole, [value] * count)
+
+    bits = builder.bitcast(vector, whole)
+    last = builder.and_(builder.lshr(bits, constant(16)), constant(1))
+    near = builder.add(builder.add(bits, constant(0x7FFF)), last)
+    is_nan = builder.fcmp_unordered("uno", vector, vector)
+    kept = builder.select(is_nan, constant(0x7FC0), builder.lshr(near, constant(16)))
+    return builder.trunc(kept, ir.VectorType(ir.IntType(16), count))
 
 
 @intrinsic
 def _splat_at(typing: Any, array: Any, at: Any) -> Any:
-    vector = Vector(array.dtype)
+    vector = _vector_of(array)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number = context.get_value_type(array.dtype)
+        to = ir.VectorType(context.get_data_type(array.dtype), vector.lanes)
         array_value, at_value = arguments
-        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, number)
-        return _splat(builder, builder.load(pointer), context.get_value_type(vector))
+        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, to.element)
+        return _widened(builder, _splat(builder, builder.load(pointer), to))
 
     return vector(array, types.intp), generate
 
 
 @intrinsic
 def _zeros(typing: Any, array: Any) -> Any:
-    vector = Vector(array.dtype)
+    vector = _vector_of(array)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return ir.Constant(context.get_value_type(vector), None)
@@ -116,8 +155,8 @@ def _zeros(typing: Any, array: Any) -> Any:
 
 def _masked(builder: Any, name: str, vector: Any, result: Any, arguments: Any) -> Any:
     """Call LLVM's masked load or store, which never touches the memory of lanes left out."""
-    bits = 32 if isinstance(vector.element, ir.FloatType) else 64
-    full_name = f"llvm.masked.{name}.v{vector.count}f{bits}.p0"
+    element = {ir.IntType(16): "i16", ir.FloatType(): "f32"}.get(vector.element, "f64")
+    full_name = f"llvm.masked.{name}.v{vector.count}{element}.p0"
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, full_name), arguments)
 
@@ -131,15 +170,15 @@ def _first_lanes(builder: Any, count: Any, vector: Any) -> Any:
 
 @intrinsic
 def _load_first(typing: Any, array: Any, at: Any, count: Any) -> Any:
-    vector = Vector(array.dtype)
+    vector = _vector_of(array)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        to = context.get_value_type(vector)
+        to = ir.VectorType(context.get_data_type(array.dtype), vector.lanes)
         array_value, at_value, count_value = arguments
         pointer = _pointer(context, builder, signature.args[0], array_value, at_value, to)
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
         mask, rest = _first_lanes(builder, count_value, to), ir.Constant(to, None)
-        return _masked(builder, "load", to, to, [pointer, align, mask, rest])
+        return _widened(builder, _masked(builder, "load", to, to, [pointer, align, mask, rest]))
 
     return vector(array, types.intp, types.intp), generate
 
@@ -148,40 +187,42 @@ def _load_first(typing: Any, array: Any, at: Any, count: Any) -> Any:
 def _store_first(typing: Any, array: Any, at: Any, value: Any, count: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_value, at_value, vector, count_value = arguments
+        vector = _narrowed(builder, vector, array)
         pointer = _pointer(context, builder, signature.args[0], array_value, at_value, vector.type)
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
         mask = _first_lanes(builder, count_value, vector.type)
         _masked(builder, "store", vector.type, ir.VoidType(), [vector, pointer, align, mask])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, Vector(array.dtype), types.intp), generate
+    return types.void(array, types.intp, _vector_of(array), types.intp), generate
 
 
 def _python_load(array: Array, at: int) -> Any:
-    return array[at : at + lane_count(array)].copy()
+    return np.array([number(value) for value in array[at : at + lane_count(array)]])
 
 
 def _python_store(array: Array, at: int, value: Any) -> None:
-    array[at : at + lane_count(array)] = value
+    _python_store_first(array, at, value, lane_count(array))
 
 
 def _python_splat(array: Array, at: int) -> Any:
-    return np.full(lane_count(array), array[at])
+    return np.full(lane_count(array), number(array[at]))
 
 
 def _python_zeros(array: Array) -> Any:
-    return np.zeros(lane_count(array), array.dtype)
+    return np.zeros(lane_count(array), array.dtype if array.itemsize > 2 else np.float32)
 
 
 def _python_load_first(array: Array, at: int, count: int) -> Any:
     vector = _python_zeros(array)
-    vector[: max(count, 0)] = array[at : at + min(max(count, 0), lane_count(array))]
+    for lane in range(min(count, lane_count(array))):
+        vector[lane] = number(array[at + lane])
     return vector
 
 
 def _python_store_first(array: Array, at: int, value: Any, count: int) -> None:
-    count = min(max(count, 0), lane_count(array))
-    array[at : at + count] = value[:count]
+    for lane in range(min(count, lane_count(array))):
+        array[at + lane] = stored(value[lane], array)
 
 
 _plain = config.DISABLE_JIT

@@ -5,6 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
+from .. import pairs
 from . import depthwise, direct, winograd
 from .geometry import Geometry
 from .transforms import PLANES
@@ -16,6 +17,7 @@ ALGORITHMS = {"direct": direct, "depthwise": depthwise, "winograd": winograd}
 FEWEST_CHANNELS = 12
 MANY_PATCHES = 32  # twice the tallest tile, whose rows they fill
 LEAST_SAVING = 1.5  # products of the direct algorithm for one of Winograd's, which at best saves 4
+LEAST_SAVING_OF_PAIRS = 3.0  # in bfloat16, if the direct algorithm multiplies pairs at double speed
 
 
 @lru_cache(maxsize=1024)
@@ -57,12 +59,14 @@ def choose(
 def _by_rule(direction: str, geometry: Geometry, dtype: np.dtype) -> ModuleType:
     if depthwise.applies(geometry, dtype):
         return depthwise
-    if winograd.applies(geometry, dtype) and _winograd_pays(geometry):
+    paired = dtype.name == "bfloat16" and pairs.NATIVE
+    saving = LEAST_SAVING_OF_PAIRS if paired else LEAST_SAVING
+    if winograd.applies(geometry, dtype) and _winograd_pays(geometry, saving):
         return winograd
     return direct
 
 
-def _winograd_pays(geometry: Geometry) -> bool:
+def _winograd_pays(geometry: Geometry, least_saving: float) -> bool:
     """Whether the products that Winograd's method saves cost more than its transforms.
 
     The transforms work on whole vectors of channels, so that few channels leave them idle, and the
@@ -76,5 +80,5 @@ def _winograd_pays(geometry: Geometry) -> bool:
     return (
         min(geometry.channels) >= FEWEST_CHANNELS
         and patches >= MANY_PATCHES
-        and products[0] >= LEAST_SAVING * products[1]
+        and products[0] >= least_saving * products[1]
     )

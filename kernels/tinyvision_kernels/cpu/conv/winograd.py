@@ -13,6 +13,7 @@ import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
 
+from ..bfloat16 import bits, is_bfloat16, widened
 from ..jit import Array, config, kernel_jit
 from ..panels import pack
 from ..product import multiply_matrix
@@ -33,10 +34,11 @@ def applies(geometry: Geometry, dtype: np.dtype) -> bool:
     """Whether the window is 3 x 3, moves by one pixel, and single precision will do.
 
     The transforms multiply by up to 8 and take differences, which costs about three bits. Those who
-    ask for float64 ask for exactness, so they are computed directly.
+    ask for float64 ask for exactness, so they are computed directly. bfloat16 has so few bits that
+    between loading and storing them single precision is exactness.
     """
     return (
-        dtype == np.float32
+        dtype.name in ("float32", "bfloat16")
         and geometry.window == (3, 3)
         and geometry.stride == geometry.dilation == (1, 1)
         and geometry.groups == 1
@@ -65,11 +67,12 @@ def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
     top, _, left, _ = geometry.pad
     C, O = geometry.channels
     u = _weight_planes(w, np.arange(8, -1, -1) * (C * O), (O, C), (1, O))
-    _convolve(dx, dy, u, np.zeros(C, dx.dtype), 2 - top, 2 - left)
+    _convolve(dx, dy, u, np.zeros(C, u.dtype), 2 - top, 2 - left)
 
 
 def _weight_planes(w: Array, taps: Array, shape: tuple[int, int], steps: tuple[int, int]) -> Array:
     """Carry the filters to the points: u (point, panel, C, block)."""
+    w = widened(w, "w") if is_bfloat16(w) else w
     panels = pack(w.reshape(-1), taps, shape, steps, (1, 0))  # (panel, tap, C, block)
     u = borrow("weight planes", panels.numbers.size // 9 * PLANES, w.dtype)
     _transform_weights(u, panels.numbers, shape[0])
@@ -80,16 +83,16 @@ def _convolve(y: Array, x: Array, u: Array, bias: Array, top: int, left: int) ->
     _, OH, OW, O = y.shape
     C = x.shape[3]
     down, across = -(-OH // PATCH), -(-OW // PATCH)
-    C_whole, O_whole = whole_vectors(C, x.itemsize), whole_vectors(O, x.itemsize)
+    C_whole, O_whole = whole_vectors(C, u.itemsize), whole_vectors(O, u.itemsize)
     fitting = CACHE_NUMBERS // (PLANES * (C_whole + O_whole)) // TALL * TALL
     block = max(TALL, min(fitting, 16 * TALL))
     size = PLANES * (block * (C_whole + O_whole) + 2 * 16) + PLANES * max(C_whole, O_whole)
     size = -(-size // 64) * 64
-    work = borrow("work", config.NUMBA_NUM_THREADS * size, x.dtype)
+    work = borrow("work", config.NUMBA_NUM_THREADS * size, u.dtype)
     wide_bias = np.zeros(O_whole, bias.dtype)
     wide_bias[:O] = bias
     _convolve_blocks(
-        y.reshape(-1), x.reshape(-1), u, wide_bias, work.reshape(-1, size),
+        bits(y).reshape(-1), bits(x).reshape(-1), u, wide_bias, work.reshape(-1, size),
         y.shape, x.shape, (top, left), (down, across), block, (C_whole, O_whole),
     )  # fmt: skip
 
@@ -125,7 +128,7 @@ def _convolve_blocks(
     down, across = patches
     C_whole, O_whole = whole
     total = N * down * across
-    columns = BLOCK_BYTES // y.itemsize
+    columns = BLOCK_BYTES // u.itemsize
     panels = (O + columns - 1) // columns
     v_plane, m_plane = block * C_whole + 16, block * O_whole + 16
     m_at = PLANES * v_plane

@@ -12,6 +12,7 @@ import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
 
+from ..bfloat16 import bits
 from ..jit import Array, config, kernel_jit
 from ..product import multiply_transposed
 from ..scratch import borrow
@@ -40,23 +41,23 @@ def weight_gradient(dw: Array, x: Array, dy: Array, geometry: Geometry) -> None:
     N, (OH, OW) = geometry.images, geometry.positions
     down, across = -(-OH // PATCH), -(-OW // PATCH)
     rows = -(-C // (2 * EVEN)) * 2 * EVEN
-    columns = BLOCK_BYTES // x.itemsize
+    columns = BLOCK_BYTES // dw.itemsize
     panels = -(-O // columns)
     parts = min(panels, -(-PLANES * rows * O // PART_NUMBERS))
-    width = min(whole_vectors(O, x.itemsize), -(-panels // parts) * columns)  # of a part
+    width = min(whole_vectors(O, dw.itemsize), -(-panels // parts) * columns)  # of a part
     parts = -(-O // width)
-    C_whole = whole_vectors(C, x.itemsize)
+    C_whole = whole_vectors(C, dw.itemsize)
     fitting = CACHE_NUMBERS // (PLANES * (C_whole + width))
     block = min(max(fitting, FEWEST), N * down * across)
     size = PLANES * rows * width  # of a part of du
     slices = slice_count(N * down * across, 2 * block, size * parts)
-    partial = borrow("partial", slices * parts * size, x.dtype)
+    partial = borrow("partial", slices * parts * size, dw.dtype)
     v_plane, m_plane = block * C_whole + 16, block * width + 16
     work_size = PLANES * (v_plane + m_plane + max(C_whole, width)) + 2 * EVEN
     work_size = -(-work_size // 64) * 64
-    work = borrow("work", config.NUMBA_NUM_THREADS * work_size, x.dtype)
+    work = borrow("work", config.NUMBA_NUM_THREADS * work_size, dw.dtype)
     _multiply_patches(
-        partial, x.reshape(-1), dy.reshape(-1), work.reshape(-1, work_size),
+        partial, bits(x).reshape(-1), bits(dy).reshape(-1), work.reshape(-1, work_size),
         x.shape, dy.shape, (top, left), (down, across), block, slices, parts,
         (rows, C_whole, width),
     )  # fmt: skip
@@ -84,7 +85,7 @@ def _multiply_patches(
     rows, C_whole, width = wide
     total = N * down * across
     length = (total + slices - 1) // slices
-    columns = BLOCK_BYTES // x.itemsize
+    columns = BLOCK_BYTES // partial.itemsize
     v_plane, m_plane = block * C_whole + 16, block * width + 16
     m_at = PLANES * v_plane
     patch_at = m_at + PLANES * m_plane
