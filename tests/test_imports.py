@@ -28,7 +28,7 @@ LAYERS = """
     tinyvision.nn
     tinyvision.schedules tinyvision.models
     tinyvision.optim
-    tinyvision.data tinyvision.metrics
+    tinyvision.data tinyvision.metrics tinyvision.warmup
     tinyvision.modelfile
     tinyvision.inference tinyvision.report
     tinyvision.train

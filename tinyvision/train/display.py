@@ -27,6 +27,9 @@ class Display:
     def prepared(self, splits: Splits, model: Layer, folder: Path) -> None:
         """Data and model are ready; checkpoints will be written to ``folder``."""
 
+    def compiling(self, done: int, total: int, kernel: str) -> None:
+        """So many kernels are compiled that the first training on a machine needs."""
+
     @contextmanager
     def running(self, epochs: int, steps: int, done: int) -> Iterator[None]:
         """Surround the training: epochs of so many steps each, and all steps done already."""
@@ -111,6 +114,12 @@ class TerminalDisplay(Display):
             f"{len(splits.test):,} to test; {len(splits.classes)} classes, {H} x {W} x {C}"
         )
         self.say(f"{model.parameter_count():,} parameters; checkpoints in {folder}\n")
+
+    def compiling(self, done: int, total: int, kernel: str) -> None:
+        """So many kernels are compiled that the first training on a machine needs."""
+        self._show("compiling kernels (first run only)", done, total, kernel)
+        if done == total:
+            self.close()
 
     @contextmanager
     def running(self, epochs: int, steps: int, done: int) -> Iterator[None]:

@@ -12,8 +12,10 @@ from ..data.resize import Fit
 from ..errors import DataError, ModelFileError, UnknownNameError
 from ..metrics import Report
 from ..modelfile import ModelFile
+from ..nn import Layer
 from ..nn.losses import CrossEntropy
 from ..schedules import OneCycle
+from ..warmup import before_training
 from .checkpoint import Checkpoints, restore
 from .display import Display
 from .history import History
@@ -234,10 +236,19 @@ def run(
         _refuse_other_data(file, splits, recipe)
     display.prepared(splits, file.model, folder)
     train = Batches(splits.train, file.preprocess, recipe.batch, shuffle=True, seed=recipe.seed)
+    steps = recipe.epochs * len(train)
+    before_training(
+        file.model,
+        splits.train.image_shape,
+        lambda model: _optimizer(recipe, model, steps=steps),
+        train=_sizes(len(splits.train), recipe.batch),
+        predict=_sizes(len(splits.val), EVAL_BATCH) + _sizes(len(splits.test), EVAL_BATCH),
+        progress=display.compiling,
+    )
     checkpoints = Checkpoints(folder, replace(file, training=_record(recipe, splits)))
     trainer = Trainer(
         file.model,
-        _optimizer(recipe, file, steps=recipe.epochs * len(train)),
+        _optimizer(recipe, file.model, steps=steps),
         CrossEntropy(smoothing=recipe.smoothing),
         checkpoints=checkpoints,
         patience=recipe.patience,
@@ -321,10 +332,15 @@ def _refuse_other_data(file: ModelFile, splits: Splits, recipe: Recipe) -> None:
         )
 
 
-def _optimizer(recipe: Recipe, file: ModelFile, *, steps: int) -> optim.Optimizer:
+def _sizes(images: int, batch: int) -> list[int]:
+    """Return how many images the batches have: the full ones, and the last."""
+    return sorted({min(batch, images), images % batch} - {0}, reverse=True)
+
+
+def _optimizer(recipe: Recipe, model: Layer, *, steps: int) -> optim.Optimizer:
     peak = recipe.lr if recipe.lr is not None else PEAK_LR[recipe.optimizer]
     return OPTIMIZERS[recipe.optimizer](
-        file.model,
+        model,
         OneCycle(peak, steps),
         weight_decay=recipe.weight_decay,
         clip_norm=recipe.clip_norm,

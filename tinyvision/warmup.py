@@ -1,0 +1,224 @@
+"""Compile the cpu backend's kernels before they are needed, by several processes at a time.
+
+A kernel is compiled when it is first called, which makes the first run of a program slow, once in
+the life of an installation. Which kernels a program will call is found out by rehearsing it: the
+model runs forward and backward, with all its layers and shapes, while the kernels do nothing but
+note what they are asked for. That takes some hundredths of a second.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyvision_kernels.contract import Shape
+
+from . import backend as _backend
+from . import models, optim, random
+from .errors import ShapeError
+from .functional import softmax
+from .nn import CrossEntropy, Layer
+from .tape import no_grad
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from tinyvision_kernels.cpu.ahead import Compiled, Need
+
+OPTIMIZERS = [
+    partial(optimizer, lr=1e-3, clip_norm=1.0)
+    for optimizer in (optim.AdamW, optim.SGD, optim.Adam, optim.RMSprop)
+]
+FEW = 4  # kernels; to compile fewer takes no longer than to start processes for it
+
+Progress = Callable[[int, int, str], None]  # (done, in all, the kernel just done)
+
+
+@dataclass
+class WarmedUp:
+    """What :func:`warm_up` has done.
+
+    Attributes
+    ----------
+    compiled, found : int
+        Kernels that were compiled, and that lay on disk before.
+    failed : list of (str, str)
+        Kernels that could not be compiled, and why.
+    seconds : float
+        All of it.
+    jobs : int
+        Processes that compiled.
+    directory : Path
+        Of the cache.
+    kernels, bytes : int
+        What the cache holds now, for all programs together.
+    """
+
+    compiled: int = 0
+    found: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    jobs: int = 0
+    directory: Path = Path()
+    kernels: int = 0
+    bytes: int = 0
+
+
+def warm_up(
+    names: Iterable[str],
+    shapes: Sequence[Shape],
+    *,
+    batches: Sequence[int],
+    classes: int = 10,
+    jobs: int | None = None,
+    progress: Progress = lambda done, total, kernel: None,
+) -> WarmedUp:
+    """Compile all that training and using the named models takes, with any optimiser.
+
+    Parameters
+    ----------
+    names : iterable of str
+        See :func:`tinyvision.models.names`.
+    shapes : sequence of (H, W, C)
+        Of the images; a model that one of them is too small for is left out.
+    batches : sequence of int
+        Images at a time. Small ones may take kernels of their own.
+    classes : int
+    jobs : int, optional
+        Processes; by default as many as there are cores.
+    progress : callable
+        Called when a kernel is done.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no model of one of the names.
+    BackendError
+        The cpu backend does not run here.
+    """
+    started = perf_counter()
+    ahead, cache = _kernels()
+    needs: dict[Need, None] = {}  # a set that keeps the order
+    for name in names:
+        for shape in shapes:
+            with suppress(ShapeError):
+                model = models.create(name, shape, classes)
+                needs |= dict.fromkeys(rehearse(model, shape, batches, batches, OPTIMIZERS))
+    missing = ahead.missing(list(needs))
+    jobs = max(1, min(jobs or ahead.usual_jobs(), len(missing)))
+    results = _compile(missing, jobs, progress)
+    kernels, size = cache.size()
+    return WarmedUp(
+        compiled=sum(not one.error for one in results),
+        found=len(needs) - len(missing),
+        failed=[(one.need.name, one.error) for one in results if one.error],
+        seconds=perf_counter() - started,
+        jobs=jobs if missing else 0,
+        directory=cache.cache_directory(),
+        kernels=kernels,
+        bytes=size,
+    )
+
+
+def before_training(
+    model: Layer,
+    shape: Shape,
+    make_optimizer: Callable[[Layer], optim.Optimizer],
+    *,
+    train: Sequence[int],
+    predict: Sequence[int],
+    progress: Progress,
+) -> None:
+    """Compile what a training run is about to need, if that is worth more than one process.
+
+    Nothing depends on it: what is missed here is compiled when it is first called.
+
+    Parameters
+    ----------
+    model : Layer
+        Stays as it is: a copy is rehearsed with.
+    shape : (H, W, C)
+        Of the images.
+    make_optimizer : callable
+        Of the optimiser over the copy.
+    train, predict : sequences of int
+        Images at a time.
+    progress : callable
+        Called when a kernel is done.
+    """
+    if _backend.current().name != "cpu":
+        return
+    ahead, _ = _kernels()
+    jobs = ahead.usual_jobs()
+    if jobs == 1:
+        return
+    with suppress(ArithmeticError, ValueError):  # that garbage for numbers may lead to
+        missing = ahead.missing(rehearse(deepcopy(model), shape, train, predict, [make_optimizer]))
+        if len(missing) >= FEW:
+            _compile(missing, jobs, progress)
+
+
+def rehearse(
+    model: Layer,
+    shape: Shape,
+    train: Sequence[int],
+    predict: Sequence[int],
+    optimizers: Sequence[Callable[..., optim.Optimizer]],
+) -> "list[Need]":
+    """Note which kernels a model needs for batches of so many images to learn from or to predict.
+
+    The model is spoilt by it: its numbers are garbage afterwards.
+    """
+    ahead, _ = _kernels()
+    drawn, loss = random.state(), CrossEntropy()
+    needs: list[Need]
+    with _backend.using("cpu"), np.errstate(all="ignore"), ahead.rehearsal() as needs:
+        model.train()
+        for make in optimizers:
+            optimizer = make(model)
+            for count in train if make is optimizers[0] else ():
+                images, labels = _batch(count, shape)
+                optimizer.zero_grad()
+                loss(model(images), labels).backward()
+            optimizer.step()
+        model.eval()
+        with no_grad():
+            for count in predict:
+                images, labels = _batch(count, shape)
+                logits = model(images)
+                loss(logits, labels)
+                softmax(logits)
+    random.restore(drawn)
+    return needs
+
+
+def _batch(count: int, shape: Shape) -> tuple[Tensor, Any]:
+    return Tensor(np.zeros((count, *shape), np.float32)), np.zeros(count, np.int64)
+
+
+def _compile(missing: "list[Need]", jobs: int, progress: Progress) -> "list[Compiled]":
+    ahead, _ = _kernels()
+    done = 0
+
+    def count(one: "Compiled") -> None:
+        nonlocal done
+        done += 1
+        progress(done, len(missing), one.need.name)
+
+    if missing:
+        progress(0, len(missing), "")
+    results: list[Compiled] = ahead.compile_all(missing, jobs, count)
+    return results
+
+
+def _kernels() -> tuple[Any, Any]:
+    """Return the cpu kernels' modules ``ahead`` and ``cache``, where Numba is there."""
+    _backend.get("cpu")
+    from tinyvision_kernels.cpu import ahead, cache
+
+    return ahead, cache
