@@ -50,6 +50,17 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "softmax_cross_entropy": (empty(6), LABELS, None, 0.1),
     "softmax_cross_entropy_dx": (LABELS.astype("f4"), empty(6), LABELS, None, 0.1),
     "dropout": (X, 0.5, 1, 2, 3),
+    "conv2d_relu": (X, ones(3, 3, 3, 4), ones(4), STEP, NO_PAD, STEP, 2),
+    "conv2d_relu_max_pool": (X, ones(3, 3, 3, 4), ones(4), STEP, NO_PAD, STEP, 2),
+    "dense_relu": (empty(6), ones(6, 4), ones(4)),
+    "relu_bias_grad": (X, X),
+    "relu_max_pool_bias_grad": (empty(3, 2, 6), WINNERS, (6, 4)),
+    "batch_norm_apply": (X, ones(6), ones(6), ones(6), ones(6)),
+    "batch_norm_apply_relu": (X, ones(6), ones(6), ones(6), ones(6)),
+    "batch_norm_apply_relu_max_pool": (X, ones(6), ones(6), ones(6), ones(6)),
+    "batch_norm_apply_add_relu": (X, X, ones(6), ones(6), ones(6), ones(6)),
+    "batch_norm_infer_relu": (X, ones(6), ones(6), ones(6), ones(6), 1e-5),
+    "add_relu": (X, X),
 }
 
 

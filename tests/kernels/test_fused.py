@@ -18,6 +18,13 @@ from tinyvision_kernels.contract import KERNELS, ShapeError
 from tinyvision_kernels.contract.fused_conv import OFF
 
 TABLES = {"reference": {name: partial(kernel, np) for name, kernel in reference.TABLE.items()}}
+try:
+    from tinyvision_kernels import cpu
+except ImportError:  # without Numba the reference is tested alone
+    pass
+else:
+    TABLES["cpu"] = dict(cpu.TABLE)
+
 own = [(backend, kernel) for backend, table in TABLES.items() for kernel in table]
 on_each_backend = pytest.mark.parametrize("backend", TABLES)
 both_precisions = pytest.mark.parametrize(

@@ -22,22 +22,36 @@ OFF = 4  # its argmax where no cell of the window is positive: no gradient passe
 
 @kernel("y")
 def conv2d_relu(
-    x: Shape, w: Shape, b: OptionalShape, stride: Pair, pad: Pads, dilation: Pair, groups: int
+    x: Shape,
+    w: Shape,
+    b: OptionalShape,
+    stride: Pair,
+    pad: Pads,
+    dilation: Pair,
+    groups: int,
+    algorithm: str = "auto",
 ) -> tuple[Shape, ...]:
     """y = relu(conv2d(x, w, b)); its first backward step is relu_bias_grad."""
-    return conv2d(x, w, b, stride, pad, dilation, groups)
+    return conv2d(x, w, b, stride, pad, dilation, groups, algorithm)
 
 
 @kernel("y", "argmax", dtypes={"argmax": "uint8"})
 def conv2d_relu_max_pool(
-    x: Shape, w: Shape, b: OptionalShape, stride: Pair, pad: Pads, dilation: Pair, groups: int
+    x: Shape,
+    w: Shape,
+    b: OptionalShape,
+    stride: Pair,
+    pad: Pads,
+    dilation: Pair,
+    groups: int,
+    algorithm: str = "auto",
 ) -> tuple[Shape, ...]:
     """y, argmax = max_pool2d(relu(conv2d(x, w, b))) of windows 2x2, stride 2, no padding.
 
     argmax is OFF = 4 where y > 0 does not hold: it then says all that backward has to know of the
     ReLU, too. A last odd row or column is left out. First backward step: relu_max_pool_bias_grad.
     """
-    (z,) = conv2d(x, w, b, stride, pad, dilation, groups)
+    (z,) = conv2d(x, w, b, stride, pad, dilation, groups, algorithm)
     return max_pool2d(z, *POOL)
 
 
@@ -54,9 +68,10 @@ def conv2d_statistics(
     groups: int,
     eps: float,
     momentum: float,
+    algorithm: str = "auto",
 ) -> tuple[Shape, ...]:
     """y = conv2d(x, w, b) and batch_norm_statistics of y, which batch_norm_apply... go on with."""
-    (y,) = conv2d(x, w, b, stride, pad, dilation, groups)
+    (y,) = conv2d(x, w, b, stride, pad, dilation, groups, algorithm)
     each(y[3:], running_mean=running_mean, running_var=running_var)
     need(
         prod(y[:3]) > 1,

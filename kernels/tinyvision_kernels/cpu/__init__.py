@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 import numba
 
 from ..contract import KERNELS
-from . import activation, conv, dense, loss, norm, pool, random, update
+from . import activation, conv, dense, fused_conv, fused_norm, loss, norm, pool, random, update
 
-_FAMILIES = (activation, conv, dense, loss, norm, pool, random, update)
+_FAMILIES = (
+    *(activation, conv, dense, loss, norm, pool, random, update),
+    *(fused_conv, fused_norm),
+)
 
 TABLE: Mapping[str, Callable[..., None]] = {
     name: function

@@ -25,9 +25,10 @@ def conv2d_relu(
     pad: Pads,
     dilation: Pair,
     groups: int,
+    algorithm: str = "auto",
 ) -> None:
     """y = max(z, 0) of the convolution z."""
-    conv2d(xp, y, x, w, b, stride, pad, dilation, groups)
+    conv2d(xp, y, x, w, b, stride, pad, dilation, groups, algorithm)
     relu(xp, y, y)
 
 
@@ -42,11 +43,12 @@ def conv2d_relu_max_pool(
     pad: Pads,
     dilation: Pair,
     groups: int,
+    algorithm: str = "auto",
 ) -> None:
     """Pool the convolution's positive part, and mark the windows that have none."""
     positions = windows(x.shape[1:3], w.shape[:2], stride, pad, dilation)
     z = xp.empty((x.shape[0], *positions, w.shape[3]), dtype=x.dtype)
-    conv2d_relu(xp, z, x, w, b, stride, pad, dilation, groups)
+    conv2d_relu(xp, z, x, w, b, stride, pad, dilation, groups, algorithm)
     max_pool2d(xp, y, argmax, z, *POOL)
     argmax[...] = xp.where(y > 0, argmax, OFF)
 
@@ -67,9 +69,10 @@ def conv2d_statistics(
     groups: int,
     eps: float,
     momentum: float,
+    algorithm: str = "auto",
 ) -> None:
     """Convolve, and take the statistics that batch norm will want."""
-    conv2d(xp, y, x, w, b, stride, pad, dilation, groups)
+    conv2d(xp, y, x, w, b, stride, pad, dilation, groups, algorithm)
     batch_norm_statistics(xp, mean, inv_std, running_mean, running_var, y, eps, momentum)
 
 

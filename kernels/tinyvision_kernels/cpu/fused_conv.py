@@ -1,0 +1,71 @@
+"""Convolution and dense layers with what follows them (contracts in ``contract/fused_conv.py``)."""
+
+import numpy as np
+
+from ..contract import Pair, windows
+from .activation import relu
+from .conv import Pads, conv2d
+from .dense import dense
+from .fused_norm import batch_norm_statistics
+from .jit import Array
+from .norm_passes import mask_and_sum
+from .pooled_passes import apply_relu_max_pool, unpool_and_sum
+from .scratch import borrow
+
+# ----------------------------------------------------------------------------
+# Forward
+# ----------------------------------------------------------------------------
+
+
+def conv2d_relu(
+    y: Array, x: Array, w: Array, b: Array | None,
+    stride: Pair, pad: Pads, dilation: Pair, groups: int, algorithm: str = "auto",
+) -> None:  # fmt: skip
+    """y = max(z, 0) of the convolution z."""
+    conv2d(y, x, w, b, stride, pad, dilation, groups, algorithm)
+    relu(y, y)
+
+
+def conv2d_relu_max_pool(
+    y: Array, argmax: Array, x: Array, w: Array, b: Array | None,
+    stride: Pair, pad: Pads, dilation: Pair, groups: int, algorithm: str = "auto",
+) -> None:  # fmt: skip
+    """The same, pooled."""
+    O = w.shape[3]
+    shape = x.shape[0], *windows(x.shape[1:3], w.shape[:2], stride, pad, dilation), O
+    z = borrow("before pooling", int(np.prod(shape)), x.dtype).reshape(shape)
+    conv2d(z, x, w, b, stride, pad, dilation, groups, algorithm)
+    nothing, one = np.zeros(O, x.dtype), np.ones(O, x.dtype)
+    apply_relu_max_pool(y, argmax, z, nothing, one, nothing)
+
+
+def conv2d_statistics(
+    y: Array, mean: Array, inv_std: Array, running_mean: Array, running_var: Array,
+    x: Array, w: Array, b: Array | None,
+    stride: Pair, pad: Pads, dilation: Pair, groups: int, eps: float, momentum: float,
+    algorithm: str = "auto",
+) -> None:  # fmt: skip
+    """Convolve, and take the statistics that batch norm will want."""
+    conv2d(y, x, w, b, stride, pad, dilation, groups, algorithm)
+    batch_norm_statistics(mean, inv_std, running_mean, running_var, y, eps, momentum)
+
+
+def dense_relu(y: Array, x: Array, w: Array, b: Array | None) -> None:
+    """y = max(x @ w + b, 0)."""
+    dense(y, x, w, b)
+    relu(y, y)
+
+
+# ----------------------------------------------------------------------------
+# Backward, until the gradients of the plain layer take over
+# ----------------------------------------------------------------------------
+
+
+def relu_bias_grad(dz: Array, db: Array, dy: Array, y: Array) -> None:
+    """Mask dy by the ReLU's output, and sum what passes."""
+    db[:] = mask_and_sum(dz, dy, y)
+
+
+def relu_max_pool_bias_grad(dz: Array, db: Array, dy: Array, argmax: Array, size: Pair) -> None:
+    """Send dy to the cells that won, and sum it."""
+    db[:] = unpool_and_sum(dz, dy, argmax)

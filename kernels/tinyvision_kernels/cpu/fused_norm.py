@@ -1,0 +1,172 @@
+"""Batch norm and residual sums with the ReLU after them (contracts in ``contract/fused_norm.py``).
+
+The passes over the data are compiled (:mod:`.norm_passes`, :mod:`.pooled_passes`); what there is to
+do for each channel in between is NumPy's, in float64.
+"""
+
+import numpy as np
+
+from .chunks import elementwise
+from .columns import Columns
+from .jit import Array
+from .norm_passes import (
+    apply_add_relu,
+    apply_relu,
+    fill_masked_gradient,
+    mask_and_sums,
+    masked_sums,
+    sum_relu,
+)
+from .pooled_passes import apply_relu_max_pool, fill_pooled_gradient, pooled_sums
+
+# ----------------------------------------------------------------------------
+# Forward
+# ----------------------------------------------------------------------------
+
+
+def batch_norm_statistics(
+    mean: Array,
+    inv_std: Array,
+    running_mean: Array,
+    running_var: Array,
+    x: Array,
+    eps: float,
+    momentum: float,
+) -> None:
+    """Take the statistics of each channel of x (..., C), the first half of batch norm."""
+    columns, cells = Columns(x), x.size // x.shape[-1]
+    shift = columns.x[: x.shape[-1]]
+    offset, square = columns.moments(shift[None]).sum(axis=0) / cells  # over chunks, in their order
+    var = np.maximum(square - offset * offset, 0.0)  # rounding may leave a tiny negative
+    mean[:] = shift + offset
+    inv_std[:] = 1 / np.sqrt(var + eps)
+    running_mean += momentum * (mean - running_mean)
+    running_var[:] = running_var + momentum * (var * (cells / (cells - 1)) - running_var)
+
+
+def batch_norm_apply(
+    y: Array, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array
+) -> None:
+    """y = xhat * gamma + beta, the second half of batch norm."""
+    Columns(x).scale(y, mean[None], (gamma * inv_std)[None], beta[None])
+
+
+def batch_norm_apply_relu(
+    y: Array, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array
+) -> None:
+    """The second half, and ReLU."""
+    apply_relu(y, x, mean, gamma * inv_std, beta)
+
+
+def batch_norm_apply_relu_max_pool(
+    y: Array, argmax: Array, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array
+) -> None:
+    """The second half, ReLU and 2x2 max-pooling."""
+    apply_relu_max_pool(y, argmax, x, mean, gamma * inv_std, beta)
+
+
+def batch_norm_apply_add_relu(
+    y: Array, x: Array, residual: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array
+) -> None:
+    """The second half, plus what went around the block, and ReLU."""
+    apply_add_relu(y, x, residual, mean, gamma * inv_std, beta)
+
+
+def batch_norm_relu(
+    y: Array,
+    mean: Array,
+    inv_std: Array,
+    running_mean: Array,
+    running_var: Array,
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    momentum: float,
+) -> None:
+    """Both halves, and ReLU."""
+    batch_norm_statistics(mean, inv_std, running_mean, running_var, x, eps, momentum)
+    batch_norm_apply_relu(y, x, gamma, beta, mean, inv_std)
+
+
+def batch_norm_infer_relu(
+    y: Array, x: Array, gamma: Array, beta: Array, mean: Array, var: Array, eps: float
+) -> None:
+    """Normalise with given statistics, and ReLU."""
+    apply_relu(y, x, mean, gamma / np.sqrt(var + eps), beta)
+
+
+add_relu = elementwise(sum_relu, inputs=2)
+
+# ----------------------------------------------------------------------------
+# Backward
+# ----------------------------------------------------------------------------
+
+
+def _through_statistics(
+    dgamma: Array, dbeta: Array, sums: Array, gamma: Array, inv_std: Array, cells: int
+) -> tuple[Array, Array, Array]:
+    """Fill dgamma and dbeta from the sums of dz and dz * (x - mean).
+
+    Return scale, level and slope: dx = dz * scale - level - (x - mean) * slope.
+    """
+    sum_dz, sum_dz_deviation = sums
+    dbeta[:] = sum_dz
+    dgamma[:] = sum_dz_deviation * inv_std
+    scale = gamma * inv_std
+    return scale, scale * (sum_dz / cells), scale * (sum_dz_deviation / cells) * inv_std**2
+
+
+def batch_norm_relu_grad(
+    dx: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dy: Array,
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    inv_std: Array,
+) -> None:
+    """Gradients of batch_norm_relu; the mask is computed anew from x."""
+    sums = masked_sums(dy, x, mean, gamma * inv_std, beta)
+    cells = x.size // x.shape[-1]
+    scale, level, slope = _through_statistics(dgamma, dbeta, sums, gamma, inv_std, cells)
+    fill_masked_gradient(dx, dy, x, mean, scale, beta, level, slope)
+
+
+def batch_norm_relu_max_pool_grad(
+    dx: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dy: Array,
+    argmax: Array,
+    x: Array,
+    gamma: Array,
+    mean: Array,
+    inv_std: Array,
+) -> None:
+    """Gradients of batch norm where dy belongs to the cells that won."""
+    sums = pooled_sums(dy, argmax, x, mean)
+    cells = x.size // x.shape[-1]
+    scale, level, slope = _through_statistics(dgamma, dbeta, sums, gamma, inv_std, cells)
+    fill_pooled_gradient(dx, dy, argmax, x, mean, scale, level, slope)
+
+
+def batch_norm_add_relu_grad(
+    dx: Array,
+    dresidual: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dy: Array,
+    y: Array,
+    x: Array,
+    gamma: Array,
+    mean: Array,
+    inv_std: Array,
+) -> None:
+    """Gradients of a residual block's end; the mask is known from y, and dresidual is dy masked."""
+    sums = mask_and_sums(dresidual, dy, y, x, mean)
+    cells = x.size // x.shape[-1]
+    scale, level, slope = _through_statistics(dgamma, dbeta, sums, gamma, inv_std, cells)
+    Columns(x).gradient(dx, dresidual, mean[None], scale[None], level[None], slope[None])

@@ -1,0 +1,323 @@
+"""The passes over the data of which fused batch norm is made, and residual sums with it.
+
+As in :mod:`.columns` an array (..., C) is a flat sequence cut into rows of W numbers, W a multiple
+of C, so that every column belongs to one channel. Here W is also a multiple of the processor's
+vectors, and so are all rows but an array's last. Vectors of one number a channel are laid out in
+rows of that width, too.
+
+What happens to a number is written down once, as a formula for numbers and for SIMD vectors, in
+which only multiply-adds are fused (``exact_formula_jit``). So every pass that computes y computes
+the same y, to the last bit, and the mask that backward computes anew is the one forward applied.
+"""
+
+from collections.abc import Callable
+from math import gcd
+from typing import Any
+
+import numpy as np
+
+from .chunks import Arrays, Kernel, Settings, chunk_length, chunked
+from .jit import Array, body_jit, exact_formula_jit, formula_jit
+from .mask import choose
+from .prefetch import prefetch
+from .scratch import borrow
+from .tile import HOST
+from .vector import lane_count, load, store, zeros
+
+_ABREAST = 4  # vectors whose sums are in registers at a time
+_GROUP = 16  # rows that are summed in the data's own precision, before float64
+_AHEAD = 256  # numbers
+
+
+# ----------------------------------------------------------------------------
+# Rows, vectors and sums
+# ----------------------------------------------------------------------------
+
+
+def row_width(C: int, like: Array) -> int:
+    """Numbers in a row: whole pixels of C channels that are whole groups of vectors, too."""
+    unit = _ABREAST * HOST.vector_bytes // like.itemsize
+    return C * (unit // gcd(C, unit))
+
+
+def in_rows(width: int, like: Array, *vectors: Array) -> Array:
+    """Lay out vectors (C,) as rows (vectors, width) of the type of ``like``, valid until called."""
+    rows = borrow("vectors", len(vectors) * width, like.dtype).reshape(len(vectors), width)
+    for row, vector in zip(rows, vectors, strict=True):
+        row.reshape(-1, vector.size)[:] = vector
+    return rows
+
+
+def room_for_sums(chunks: int, count: int, width: int) -> Array:
+    """Return where each chunk leaves its sums: (chunks, count, width) float64, not yet zero."""
+    shape = chunks, count, width
+    return borrow("sums of chunks", chunks * count * width, np.float64).reshape(shape)
+
+
+def add_up(sums: Array, C: int) -> Array:
+    """Add the sums of all chunks, and of all columns of a channel: (count, C)."""
+    _, count, width = sums.shape
+    # (chunks, count, W) -> (count, W) -> (count, W / C, C): an order that hangs on shapes alone
+    total: Array = sums.sum(axis=0).reshape(count, width // C, C).sum(axis=1)
+    return total
+
+
+def _run(kernel: Kernel, arrays: Arrays, width: int) -> None:
+    size = arrays[0].size
+    kernel(arrays, (), size, chunk_length(size, width))
+
+
+# ----------------------------------------------------------------------------
+# The formulas
+# ----------------------------------------------------------------------------
+
+
+@exact_formula_jit
+def normalised(x: Any, mean: Any, scale: Any, beta: Any) -> Any:
+    """y of batch norm. Not x * scale + shift: a small difference of numbers that may be large."""
+    return (x - mean) * scale + beta
+
+
+@exact_formula_jit
+def relu(value: Any) -> Any:
+    """max(value, 0), and NaN for NaN."""
+    return choose(value <= 0, 0, value)
+
+
+@exact_formula_jit
+def sum_relu(a: Any, b: Any) -> Any:
+    """max(a + b, 0)."""
+    return relu(a + b)
+
+
+@exact_formula_jit
+def where_positive(y: Any, dy: Any) -> Any:
+    """dy where the ReLU's output y is positive, else 0."""
+    return choose(y > 0, dy, 0)
+
+
+@exact_formula_jit
+def gradient(g: Any, deviation: Any, scale: Any, level: Any, slope: Any) -> Any:
+    """dx of batch norm for g = dloss/dy and the deviation x - mean."""
+    return g * scale - level - deviation * slope
+
+
+# ----------------------------------------------------------------------------
+# Forward
+# ----------------------------------------------------------------------------
+
+
+@body_jit
+def _apply_relu_to(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+    y, x, vectors = arrays
+    mean, scale, beta = vectors[0], vectors[1], vectors[2]
+    for row in range(start, stop, mean.size):
+        at = np.uintp(row)
+        for j in range(np.uintp(min(mean.size, stop - row))):
+            y[at + j] = relu(normalised(x[at + j], mean[j], scale[j], beta[j]))
+
+
+@body_jit
+def _apply_add_relu_to(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+    y, x, residual, vectors = arrays
+    mean, scale, beta = vectors[0], vectors[1], vectors[2]
+    for row in range(start, stop, mean.size):
+        at = np.uintp(row)
+        for j in range(np.uintp(min(mean.size, stop - row))):
+            value = normalised(x[at + j], mean[j], scale[j], beta[j])
+            y[at + j] = sum_relu(value, residual[at + j])
+
+
+_apply_relu = chunked(_apply_relu_to)
+_apply_add_relu = chunked(_apply_add_relu_to)
+
+
+def apply_relu(y: Array, x: Array, mean: Array, scale: Array, beta: Array) -> None:
+    """y = max((x - mean) * scale + beta, 0)."""
+    width = row_width(x.shape[-1], x)
+    vectors = in_rows(width, x, mean, scale, beta)
+    _run(_apply_relu, (y.reshape(-1), x.reshape(-1), vectors), width)
+
+
+def apply_add_relu(
+    y: Array, x: Array, residual: Array, mean: Array, scale: Array, beta: Array
+) -> None:
+    """y = max((x - mean) * scale + beta + residual, 0)."""
+    width = row_width(x.shape[-1], x)
+    vectors = in_rows(width, x, mean, scale, beta)
+    _run(_apply_add_relu, (y.reshape(-1), x.reshape(-1), residual.reshape(-1), vectors), width)
+
+
+# ----------------------------------------------------------------------------
+# Backward: two sums over each column
+# ----------------------------------------------------------------------------
+
+Read = Callable[[Array, int], Any]  # a number of an array, or a vector
+Write = Callable[[Array, int, Any], None]
+
+
+@formula_jit
+def _load_ahead(array: Array, at: int) -> Any:
+    prefetch(array, at + _AHEAD)
+    return load(array, at)
+
+
+@formula_jit
+def _get(array: Array, at: int) -> Any:
+    return array[np.uintp(at)]
+
+
+@formula_jit
+def _set(array: Array, at: int, value: Any) -> None:
+    array[np.uintp(at)] = value
+
+
+def _column_sums(make_terms: Callable[[Read, Read, Write], Callable[..., Any]]) -> Kernel:
+    """Make a kernel that sums two terms over each column.
+
+    ``make_terms(stream, read, write)`` makes ``terms(flat, rows, W, at, j)``, which returns both
+    terms for column j, whose number, or vector of numbers, stands at ``at`` in each of the flat
+    arrays; it reads those by ``stream``, and the rows of vectors by ``read``.
+    """
+    of_vectors, of_numbers = make_terms(_load_ahead, load, store), make_terms(_get, _get, _set)
+
+    @body_jit
+    def sum_up(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+        sums, partial, rows = arrays[0], arrays[1], arrays[2]
+        flat = arrays[3:]
+        chunk = start // settings[0]
+        first, second = sums[chunk, 0], sums[chunk, 1]
+        first_few, second_few = partial[chunk, 0], partial[chunk, 1]
+        W, L = first.size, lane_count(partial)
+        first[:] = 0
+        second[:] = 0
+        whole = start + (stop - start) // W * W
+        for begin in range(start, whole, _GROUP * W):
+            end = min(begin + _GROUP * W, whole)
+            for j in range(0, W, _ABREAST * L):
+                a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zeros(partial)
+                for at in range(begin + j, end + j, W):
+                    a, b = of_vectors(flat, rows, W, at, j)
+                    a0, b0 = a0 + a, b0 + b
+                    a, b = of_vectors(flat, rows, W, at + L, j + L)
+                    a1, b1 = a1 + a, b1 + b
+                    a, b = of_vectors(flat, rows, W, at + 2 * L, j + 2 * L)
+                    a2, b2 = a2 + a, b2 + b
+                    a, b = of_vectors(flat, rows, W, at + 3 * L, j + 3 * L)
+                    a3, b3 = a3 + a, b3 + b
+                store(first_few, j, a0)
+                store(first_few, j + L, a1)
+                store(first_few, j + 2 * L, a2)
+                store(first_few, j + 3 * L, a3)
+                store(second_few, j, b0)
+                store(second_few, j + L, b1)
+                store(second_few, j + 2 * L, b2)
+                store(second_few, j + 3 * L, b3)
+            for j in range(np.uintp(W)):
+                first[j] += np.float64(first_few[j])
+                second[j] += np.float64(second_few[j])
+        for j in range(stop - whole):
+            a, b = of_numbers(flat, rows, W, whole + j, j)
+            first[j] += np.float64(a)
+            second[j] += np.float64(b)
+
+    return chunked(sum_up)
+
+
+def _masked_terms(stream: Read, read: Read, write: Write) -> Callable[..., Any]:
+    @exact_formula_jit
+    def terms(flat: Arrays, rows: Array, W: int, at: int, j: int) -> Any:
+        dy, x = flat
+        value, mean = stream(x, at), read(rows, j)
+        y = normalised(value, mean, read(rows, W + j), read(rows, 2 * W + j))
+        g = where_positive(y, stream(dy, at))
+        return g, g * (value - mean)
+
+    return terms
+
+
+def _mask_and_terms(stream: Read, read: Read, write: Write) -> Callable[..., Any]:
+    @exact_formula_jit
+    def terms(flat: Arrays, rows: Array, W: int, at: int, j: int) -> Any:
+        dz, dy, y, x = flat
+        g = where_positive(stream(y, at), stream(dy, at))
+        write(dz, at, g)
+        return g, g * (stream(x, at) - read(rows, j))
+
+    return terms
+
+
+def _mask_and_term(stream: Read, read: Read, write: Write) -> Callable[..., Any]:
+    @exact_formula_jit
+    def terms(flat: Arrays, rows: Array, W: int, at: int, j: int) -> Any:
+        dz, dy, y = flat
+        g = where_positive(stream(y, at), stream(dy, at))
+        write(dz, at, g)
+        return g, g  # one sum, twice
+
+    return terms
+
+
+_masked_sums = _column_sums(_masked_terms)
+_mask_and_sums = _column_sums(_mask_and_terms)
+_mask_and_sum = _column_sums(_mask_and_term)
+
+
+def _run_sums(kernel: Kernel, C: int, vectors: tuple[Array, ...], *arrays: Array) -> Array:
+    flat = tuple(array.reshape(-1) for array in arrays)
+    size, width = flat[0].size, row_width(C, flat[0])
+    length = chunk_length(size, width)
+    chunks = -(-size // length)
+    sums = room_for_sums(chunks, 2, width)
+    partial = borrow("sums of rows", chunks * 2 * width, flat[0].dtype).reshape(sums.shape)
+    kernel(
+        (sums, partial, in_rows(width, flat[0], *vectors).reshape(-1), *flat),
+        (length,),
+        size,
+        length,
+    )
+    return add_up(sums, C)
+
+
+def masked_sums(dy: Array, x: Array, mean: Array, scale: Array, beta: Array) -> Array:
+    """Sum g and g * (x - mean), g = dy where (x - mean) * scale + beta > 0: (2, C) float64."""
+    return _run_sums(_masked_sums, x.shape[-1], (mean, scale, beta), dy, x)
+
+
+def mask_and_sums(dz: Array, dy: Array, y: Array, x: Array, mean: Array) -> Array:
+    """Fill dz = dy where y > 0, else 0; sum dz and dz * (x - mean): (2, C) float64."""
+    return _run_sums(_mask_and_sums, x.shape[-1], (mean,), dz, dy, y, x)
+
+
+def mask_and_sum(dz: Array, dy: Array, y: Array) -> Array:
+    """Fill dz = dy where y > 0, else 0; sum dz: (C,) float64."""
+    total: Array = _run_sums(_mask_and_sum, y.shape[-1], (), dz, dy, y)[0]
+    return total
+
+
+# ----------------------------------------------------------------------------
+# Backward: dx
+# ----------------------------------------------------------------------------
+
+
+@body_jit
+def _masked_gradient_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+    dx, dy, x, vectors = arrays
+    mean, scale, beta = vectors[0], vectors[1], vectors[2]
+    level, slope = vectors[3], vectors[4]
+    for row in range(start, stop, mean.size):
+        at = np.uintp(row)
+        for j in range(np.uintp(min(mean.size, stop - row))):
+            x0 = x[at + j]
+            g = where_positive(normalised(x0, mean[j], scale[j], beta[j]), dy[at + j])
+            dx[at + j] = gradient(g, x0 - mean[j], scale[j], level[j], slope[j])
+
+
+_masked_gradient = chunked(_masked_gradient_of)
+
+
+def fill_masked_gradient(dx: Array, dy: Array, x: Array, *vectors: Array) -> None:
+    """dx of batch norm for dz = dy where y > 0; vectors: mean, scale, beta, level, slope."""
+    width = row_width(x.shape[-1], x)
+    flat = (dx.reshape(-1), dy.reshape(-1), x.reshape(-1))
+    _run(_masked_gradient, (*flat, in_rows(width, x, *vectors)), width)
