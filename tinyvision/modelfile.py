@@ -158,7 +158,7 @@ def read(path: Path, *, with_training: bool) -> tuple[dict[str, Any], dict[str, 
 def _tensor(path: Path, file: Any, name: str) -> NDArray[Any]:
     try:
         return np.asarray(file.get_tensor(name))
-    except (TypeError, AttributeError) as error:  # bfloat16, for example, which NumPy lacks
+    except (TypeError, AttributeError) as error:  # eight-bit floats, for example, which NumPy lacks
         raise ModelFileError(f"{path}: tensor {name!r} cannot be read: {error}") from error
 
 
