@@ -37,7 +37,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             with suppress(OSError):
                 temporary.unlink()
             raise
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
     except OSError as error:
         raise _explained(error, path) from error
 
@@ -49,8 +49,8 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())  # the new name must not reach the disk before the content
 
 
-def _flush_folder(folder: Path) -> None:
-    """Ask the disk to hold the names in a folder."""
+def flush_folder(folder: Path) -> None:
+    """Ask the disk to hold the names in a folder, which renaming alone leaves in memory."""
     if os.name == "nt":
         return  # Windows opens no folders
     handle = os.open(folder, os.O_RDONLY)

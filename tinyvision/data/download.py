@@ -10,34 +10,28 @@ import os
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import DownloadError
+from .answers import (
+    AGENT,
+    AskAgainError,
+    RefusedError,
+    explained,
+    pieces,
+    refuse_status,
+    told_length,
+)
 from .lock import exclusive
-
-if TYPE_CHECKING:  # requests is imported when something is downloaded, not before
-    import requests
 
 Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: not told)
 
 ATTEMPTS = 4  # in a row that bring nothing new, before the next mirror is asked
 PAUSE = 0.5  # seconds before the second attempt; doubles with each
 TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two pieces of the answer
-PIECE = 1 << 16  # bytes
-
-# Answers that may change when asked again: timeout, too early, too many requests (RFC 9110, 6585).
-PASSING_STATUSES = {408, 425, 429}
-
-
-class _InterruptedError(Exception):
-    """It is worth asking this mirror again."""
-
-
-class _RefusedError(Exception):
-    """It is not worth asking this mirror again."""
+PATIENCE = 60.0  # seconds: what a server may ask to wait for (Retry-After), at most
 
 
 def cache_dir() -> Path:
@@ -102,7 +96,7 @@ def fetch(
                 try:
                     _fetch_from(url, part, sha256.lower(), unpacked, progress)
                     part.replace(target)
-                except _RefusedError as answer:
+                except RefusedError as answer:
                     answers.append(f"{url} {answer}")
             if target.is_file():
                 with suppress(OSError):  # Windows removes no file that is open
@@ -133,46 +127,45 @@ def _fetch_from(
             size = _size(part)
             part.unlink()
             if not resumed:
-                raise _RefusedError(
+                raise RefusedError(
                     f"delivered another file ({size:,} bytes, SHA-256 {found}, expected {sha256})"
                 )
             # The first part may have come from elsewhere, or from before a crash: start over.
-            raise _InterruptedError("continued the file with bytes that do not fit")
-        except _InterruptedError as reason:
+            raise AskAgainError("continued the file with bytes that do not fit")
+        except AskAgainError as reason:
             if _size(part) > most:
                 failures, most = 0, _size(part)
             failures += 1
             if failures >= ATTEMPTS:
-                raise _RefusedError(str(reason)) from None
-            time.sleep(PAUSE * 2 ** (failures - 1))
+                raise RefusedError(str(reason)) from None
+            time.sleep(max(PAUSE * 2 ** (failures - 1), min(reason.wait, PATIENCE)))
 
 
 def _receive(url: str, part: Path, progress: Progress | None) -> bool:
     """Append to ``part`` what the mirror sends; True if it was not written from the start."""
+    import requests
+
     offset = _size(part)
     # Identity: positions in a compressed transfer would mean nothing in the file.
-    headers = {"User-Agent": "tinyvision", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-    with _ask(url, headers) as response:
-        status = response.status_code
-        if status == 416 and offset:  # nothing after offset: the part is whole, or too long
+    with explained():
+        response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT)
+    with response:
+        if response.status_code == 416 and offset:  # nothing after it: whole, or too long
             return True
-        if status not in (200, 206):
-            answer = f"answered {status} {response.reason or ''}".rstrip()
-            if status in PASSING_STATUSES or status >= 500:
-                raise _InterruptedError(answer)
-            raise _RefusedError(answer)
-        if status == 200:  # the whole file, whether or not a part of it was asked for
+        refuse_status(response)
+        if response.status_code == 200:  # the whole file, whether or not a part of it was asked for
             offset = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
             part.unlink(missing_ok=True)
-            raise _InterruptedError("answered with another part of the file than asked for")
-        length = response.headers.get("Content-Length", "")
-        total = offset + int(length) if length.isdecimal() else None
+            raise AskAgainError("answered with another part of the file than asked for")
+        length = told_length(response)
+        total = None if length is None else offset + length
         done = offset
         with part.open("ab" if offset else "wb") as file:
-            for piece in _pieces(response):
+            for piece in pieces(response):
                 file.write(piece)
                 done += len(piece)
                 if progress is not None:
@@ -180,39 +173,6 @@ def _receive(url: str, part: Path, progress: Progress | None) -> bool:
             file.flush()
             os.fsync(file.fileno())  # a crash must not leave a name without its content
     return offset > 0
-
-
-def _ask(url: str, headers: dict[str, str]) -> "requests.Response":
-    """Send the request and wait for the head of the answer."""
-    import requests
-    from requests import exceptions
-
-    try:
-        return requests.get(url, headers=headers, stream=True, timeout=TIMEOUT)
-    except exceptions.SSLError:
-        raise _RefusedError("has no valid certificate") from None
-    except exceptions.ProxyError:
-        raise _InterruptedError("cannot be reached through the proxy") from None
-    except exceptions.Timeout:
-        raise _InterruptedError("does not answer") from None
-    except exceptions.ConnectionError:
-        raise _InterruptedError("cannot be reached") from None
-    except exceptions.RequestException as error:  # a malformed address, endless redirects ...
-        raise _RefusedError(f"cannot be asked ({error})") from None
-
-
-def _pieces(response: "requests.Response") -> Iterator[bytes]:
-    """Yield the body as it was sent.
-
-    Some servers call a stored .gz file a compressed transfer, and requests would unpack it; read
-    raw, it stays the file that was asked for.
-    """
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield from response.raw.stream(PIECE, decode_content=False)
-    except HTTPError:  # cut, too short or silent for too long
-        raise _InterruptedError("broke off") from None
 
 
 def sha256_of(path: Path, unpacked: bool) -> str:

@@ -157,7 +157,7 @@ def _entries(folder: Path, strays: list[Skipped]) -> tuple[list[Path], list[Path
     except OSError as error:
         strays.append(Skipped(str(folder), f"it cannot be looked into ({error.strerror})"))
         return [], []
-    entries = [path for path in entries if not _is_ignored(path.name)]
+    entries = [path for path in entries if not is_ignored(path.name)]
     folders = [path for path in entries if path.is_dir()]
     # A link to nothing is no file but is reported; a pipe is neither and would wait for ever.
     files = [path for path in entries if path.is_file() or _leads_nowhere(path)]
@@ -168,7 +168,8 @@ def _leads_nowhere(path: Path) -> bool:
     return path.is_symlink() and not path.exists()
 
 
-def _is_ignored(name: str) -> bool:
+def is_ignored(name: str) -> bool:
+    """Tell by its name whether a file is passed over: hidden, of the system, or text."""
     name = name.casefold()
     suffix = Path(name).suffix
     if suffix in _IMAGE_SUFFIXES and not name.startswith("."):
