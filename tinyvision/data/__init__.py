@@ -17,7 +17,16 @@ from .sets import load
 from .shapes import make_shapes
 from .sheet import contact_sheet, save_image
 from .sources import SOURCES, DataSource
-from .split import hold_out, split, stratified_split
+from .split import (
+    file_keys,
+    grouped_split,
+    groups_of,
+    hashed_split,
+    hold_out,
+    k_fold,
+    split,
+    stratified_split,
+)
 from .survey import Survey, survey
 
 __all__ = [
@@ -34,7 +43,12 @@ __all__ = [
     "contact_sheet",
     "decode",
     "fetch",
+    "file_keys",
+    "grouped_split",
+    "groups_of",
+    "hashed_split",
     "hold_out",
+    "k_fold",
     "load",
     "load_digits",
     "load_folder",
