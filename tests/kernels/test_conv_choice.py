@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
 from tinyvision_kernels.contract import windows
-from tinyvision_kernels.cpu import TABLE, pairs
-from tinyvision_kernels.cpu.conv import depthwise, direct, winograd
+from tinyvision_kernels.cpu import TABLE, pairs, tile
+from tinyvision_kernels.cpu.conv import choice, depthwise, direct, overlap_add, planar, winograd
 from tinyvision_kernels.cpu.conv.choice import choose
 from tinyvision_kernels.cpu.conv.geometry import Geometry
 
@@ -56,9 +56,51 @@ def test_pairs_of_bfloat16_are_transformed_where_that_saves_more(direction: str,
     choose.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("what", "module"),
+    [
+        (geometry(64, (28, 28), 1, 32), planar),
+        (geometry(128, (32, 32), 3, 64), planar),
+        (geometry(16, (224, 224), 3, 64, (7, 7), (2, 2), (3, 3, 3, 3)), planar),
+        (geometry(64, (28, 28), 2, 2), planar),
+        (geometry(64, (28, 28), 8, 16, window=(5, 5)), planar),
+        (geometry(64, (28, 28), 8, 4, window=(5, 5)), direct),  # little to multiply, much to add
+        (geometry(64, (28, 28), 8, 16, (5, 5), (2, 1)), overlap_add),
+        (geometry(128, (32, 32), 16, 32, stride=(2, 2)), overlap_add),
+        (geometry(32, (56, 56), 64, 128, stride=(2, 2)), overlap_add),
+        (geometry(64, (28, 28), 16, 32, window=(5, 5)), overlap_add),  # one vector, a slim tile
+        (geometry(64, (28, 28), 33, 32, window=(5, 5)), overlap_add),  # three vectors, half empty
+        (geometry(64, (28, 28), 32, 32, window=(5, 5)), direct),
+        (geometry(64, (28, 28), 30, 32, window=(5, 5)), direct),
+        (geometry(64, (28, 28), 4, 32, stride=(2, 2), groups=2), direct),
+    ],
+)
+def test_the_gradient_of_few_channels_and_of_strides(what: Geometry, module, monkeypatch):
+    monkeypatch.setattr(choice, "HOST", tile.PROCESSORS["avx512f"])  # 16 channels in a vector
+    choose.cache_clear()
+    assert choose("input_gradient", what, SINGLE) is module
+    choose.cache_clear()
+    assert choose("forward", what, SINGLE) in (direct, winograd)
+    assert choose("weight_gradient", what, SINGLE) in (direct, winograd)
+
+
 @every_direction
 def test_double_precision_is_never_transformed(direction: str):
     assert choose(direction, geometry(128, (32, 32), 64, 64), DOUBLE) is direct
+
+
+@every_direction
+def test_an_algorithm_of_one_direction_is_refused_for_others(direction: str):
+    for module in (overlap_add, planar):
+        if hasattr(module, direction):
+            assert choose(direction, geometry(1, (9, 9), 64, 4), SINGLE, name(module)) is module
+        else:
+            with pytest.raises(ValueError, match=f"has no {direction.replace('_', ' ')}; try"):
+                choose(direction, geometry(1, (9, 9), 64, 4), SINGLE, name(module))
+
+
+def name(module) -> str:
+    return module.__name__.rsplit(".", 1)[1]
 
 
 @every_direction

@@ -153,7 +153,7 @@ def _zeros(typing: Any, array: Any) -> Any:
     return vector(array), generate
 
 
-def _masked(builder: Any, name: str, vector: Any, result: Any, arguments: Any) -> Any:
+def masked(builder: Any, name: str, vector: Any, result: Any, arguments: Any) -> Any:
     """Call LLVM's masked load or store, which never touches the memory of lanes left out."""
     element = {ir.IntType(16): "i16", ir.FloatType(): "f32"}.get(vector.element, "f64")
     full_name = f"llvm.masked.{name}.v{vector.count}{element}.p0"
@@ -161,7 +161,7 @@ def _masked(builder: Any, name: str, vector: Any, result: Any, arguments: Any) -
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, full_name), arguments)
 
 
-def _first_lanes(builder: Any, count: Any, vector: Any) -> Any:
+def first_lanes(builder: Any, count: Any, vector: Any) -> Any:
     """Make the mask of lanes 0 .. count-1; any count may be negative or too large."""
     numbers = ir.VectorType(count.type, vector.count)
     lanes = ir.Constant(numbers, list(range(vector.count)))
@@ -177,8 +177,8 @@ def _load_first(typing: Any, array: Any, at: Any, count: Any) -> Any:
         array_value, at_value, count_value = arguments
         pointer = _pointer(context, builder, signature.args[0], array_value, at_value, to)
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
-        mask, rest = _first_lanes(builder, count_value, to), ir.Constant(to, None)
-        return _widened(builder, _masked(builder, "load", to, to, [pointer, align, mask, rest]))
+        mask, rest = first_lanes(builder, count_value, to), ir.Constant(to, None)
+        return _widened(builder, masked(builder, "load", to, to, [pointer, align, mask, rest]))
 
     return vector(array, types.intp, types.intp), generate
 
@@ -190,8 +190,8 @@ def _store_first(typing: Any, array: Any, at: Any, value: Any, count: Any) -> An
         vector = _narrowed(builder, vector, array)
         pointer = _pointer(context, builder, signature.args[0], array_value, at_value, vector.type)
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
-        mask = _first_lanes(builder, count_value, vector.type)
-        _masked(builder, "store", vector.type, ir.VoidType(), [vector, pointer, align, mask])
+        mask = first_lanes(builder, count_value, vector.type)
+        masked(builder, "store", vector.type, ir.VoidType(), [vector, pointer, align, mask])
         return context.get_dummy_value()
 
     return types.void(array, types.intp, _vector_of(array), types.intp), generate

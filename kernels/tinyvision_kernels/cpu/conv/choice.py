@@ -6,15 +6,25 @@ from types import ModuleType
 import numpy as np
 
 from .. import pairs
-from . import depthwise, direct, winograd
+from ..tile import HOST
+from . import depthwise, direct, overlap_add, planar, winograd
 from .geometry import Geometry
 from .transforms import PLANES
 
-ALGORITHMS = {"direct": direct, "depthwise": depthwise, "winograd": winograd}
+ALGORITHMS = {
+    "direct": direct,
+    "depthwise": depthwise,
+    "winograd": winograd,
+    "overlap_add": overlap_add,  # the gradient of the input alone
+    "planar": planar,  # likewise
+}
 
 
 # Measured with ``algorithm=`` on 2 cores with AVX-512, where a vector has 16 channels.
-FEWEST_CHANNELS = 12
+FEW_CHANNELS = 4
+SOME_OUTPUTS = 8
+MOSTLY_FULL = 0.8  # of the lanes of vectors over channels
+FEWEST_CHANNELS = 12  # for vectors over channels to pay
 MANY_PATCHES = 32  # twice the tallest tile, whose rows they fill
 LEAST_SAVING = 1.5  # products of the direct algorithm for one of Winograd's, which at best saves 4
 LEAST_SAVING_OF_PAIRS = 3.0  # in bfloat16, if the direct algorithm multiplies pairs at double speed
@@ -40,7 +50,7 @@ def choose(
     Raises
     ------
     ValueError
-        There is no such algorithm, or it cannot compute this convolution.
+        There is no such algorithm, or it cannot compute this direction of this convolution.
     """
     if algorithm == "auto":
         return _by_rule(direction, geometry, dtype)
@@ -48,6 +58,10 @@ def choose(
         known = ", ".join(map(repr, ("auto", *ALGORITHMS)))
         raise ValueError(f"the cpu backend has no convolution algorithm {algorithm!r}: try {known}")
     module = ALGORITHMS[algorithm]
+    if not hasattr(module, direction):
+        raise ValueError(
+            f"algorithm {algorithm!r} has no {direction.replace('_', ' ')}; try 'auto'"
+        )
     if not module.applies(geometry, dtype):
         raise ValueError(
             f"algorithm {algorithm!r} cannot compute this convolution in {dtype}: {geometry}; "
@@ -63,6 +77,8 @@ def _by_rule(direction: str, geometry: Geometry, dtype: np.dtype) -> ModuleType:
     saving = LEAST_SAVING_OF_PAIRS if paired else LEAST_SAVING
     if winograd.applies(geometry, dtype) and _winograd_pays(geometry, saving):
         return winograd
+    if direction == "input_gradient" and overlap_add.applies(geometry, dtype):
+        return _input_gradient(geometry, HOST.vector_bytes // dtype.itemsize)
     return direct
 
 
@@ -82,3 +98,23 @@ def _winograd_pays(geometry: Geometry, least_saving: float) -> bool:
         and patches >= MANY_PATCHES
         and products[0] >= least_saving * products[1]
     )
+
+
+def _input_gradient(geometry: Geometry, lanes: int) -> ModuleType:
+    """Choose between computing dx by pixels (direct) and by windows (the other two).
+
+    By pixels, vectors run over the channels of dx and are as empty as those are few, and a stride
+    takes one call for each parity of rows and columns. By windows there is one product whose
+    vectors are full; what it costs is to add up numbers that few outputs do not outweigh. For the
+    fewest channels vectors along rows of pixels add faster than vectors along channels do, but need
+    a pass for each channel.
+    """
+    C, O = geometry.channels
+    strided = geometry.stride != (1, 1)
+    if C <= FEW_CHANNELS or (C < FEWEST_CHANNELS and O >= SOME_OUTPUTS and not strided):
+        return planar
+    vectors = -(-C // lanes)
+    full = vectors > 1 and C / (vectors * lanes) > MOSTLY_FULL
+    if strided or (O >= SOME_OUTPUTS and not full):
+        return overlap_add
+    return direct
