@@ -10,6 +10,7 @@ from rich.text import Text
 
 from .. import data
 from ..data import SOURCES, Splits, Survey, contact_sheet, survey
+from ..data.local import is_file_of_images
 from ..data.sets import find_source
 from ..report.words import printable
 from ..train import TerminalDisplay
@@ -36,8 +37,9 @@ def show_data(
         return
     facts: dict[str, Any] = {"data": name}
     with TerminalDisplay(screen) as display:
-        if find_source(name) is None:
-            found = survey(Path(name).expanduser(), progress=display.reading)
+        path = Path(name).expanduser()
+        if find_source(name) is None and not is_file_of_images(path):
+            found = survey(path, progress=display.reading)
             facts |= found.to_dict()
             _show_survey(display, found)
             if found.problems:

@@ -9,9 +9,11 @@ from .batches import Batches
 from .dataset import Dataset, Skipped, Splits
 from .digits import load_digits
 from .download import cache_dir, fetch
+from .files import Decode, ImageFiles, Sample, decode_to, find_files, read_table
 from .folder import load_folder, read_folder
 from .idx import read_idx
 from .images import ImageInfo, decode, probe
+from .npz import read_npz
 from .preprocess import Preprocess
 from .sets import load
 from .shapes import make_shapes
@@ -34,16 +36,21 @@ __all__ = [
     "Batches",
     "DataSource",
     "Dataset",
+    "Decode",
+    "ImageFiles",
     "ImageInfo",
     "Preprocess",
+    "Sample",
     "Skipped",
     "Splits",
     "Survey",
     "cache_dir",
     "contact_sheet",
     "decode",
+    "decode_to",
     "fetch",
     "file_keys",
+    "find_files",
     "grouped_split",
     "groups_of",
     "hashed_split",
@@ -56,6 +63,8 @@ __all__ = [
     "probe",
     "read_folder",
     "read_idx",
+    "read_npz",
+    "read_table",
     "save_image",
     "split",
     "stratified_split",

@@ -13,7 +13,7 @@ from .dataset import Dataset, Skipped, Splits
 from .images import ImageError, check_channels
 from .layout import Layout, find_images
 from .resize import Fit, check_fit, check_size, load_image
-from .split import hold_out, split
+from .split.parts import completed
 
 Progress = Callable[[int, int], object]  # called with (files done, files in all)
 
@@ -114,17 +114,7 @@ def load_folder(
     parts, skipped = _read_parts(layout, layout.classes, size, channels, fit, progress)
     train = parts[layout.training_part]
     _refuse_problems(layout, train, min_per_class=2)
-    parts = {part: dataset for part, dataset in parts.items() if len(dataset)}
-    if "val" in parts and "test" in parts:
-        return Splits(train, parts["val"], parts["test"], skipped)
-    if "val" in parts:
-        train, held = hold_out(train, test, seed)
-        return Splits(train, parts["val"], held, skipped)
-    if "test" in parts:
-        train, held = hold_out(train, val, seed)
-        return Splits(train, held, parts["test"], skipped)
-    splits = split(train, val, test, seed)
-    return Splits(splits.train, splits.val, splits.test, skipped)
+    return completed(parts, val, test, seed, skipped)
 
 
 def class_problems(layout: Layout, counts: Mapping[str, int], min_per_class: int) -> list[str]:

@@ -118,6 +118,11 @@ def find_images(root: Path | str) -> Layout:
     return Layout(root, parts, tuple(strays))
 
 
+def part_of_name(name: str) -> str | None:
+    """Return which part people call so: "validation", "valid" and "dev" are "val"."""
+    return _PART_NAMES.get(name.strip().casefold())
+
+
 def _are_parts(folders: list[Path]) -> bool:
     """Tell ready parts from classes that happen to be called train (and plane, and car)."""
     names = {folder.name.casefold() for folder in folders}

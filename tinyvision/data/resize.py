@@ -1,5 +1,6 @@
 """Bring images to one size."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import DataError
+from .dataset import Dataset
 from .images import decode
 
 Fit = Literal["crop", "stretch", "pad"]
@@ -82,6 +84,25 @@ def load_image(
     check_size(size)
     # The least that keeps every side of the target covered under any fit and any proportions.
     return resize(decode(source, channels, at_least=size), size, fit)
+
+
+def bring_to(
+    dataset: Dataset, size: tuple[int, int] | None, channels: int | None, fit: Fit
+) -> Dataset:
+    """Bring all images of a set to a size and a number of channels; None leaves them alone."""
+    images = dataset.images
+    N, H, W, C = images.shape
+    if channels == 1 and C == 3:  # gray before small, as a file is decoded for prediction
+        tall = Image.fromarray(images.reshape(N * H, W, 3))  # (N, H, W, 3) in one
+        images, C = np.array(tall.convert("L")).reshape(N, H, W, 1), 1
+    if size is not None and size != (H, W):
+        resized = np.empty((N, *size, C), np.uint8)
+        for i in range(N):
+            resized[i] = resize(images[i], size, fit)
+        images = resized
+    if channels == 3 and C == 1:
+        images = np.repeat(images, 3, axis=3)
+    return dataset if images is dataset.images else replace(dataset, images=images)
 
 
 def check_size(size: object) -> None:

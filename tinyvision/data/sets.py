@@ -5,19 +5,14 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from ..errors import DataError
-from .dataset import Dataset, Splits
+from .dataset import Splits
 from .download import Progress, cache_dir, fetch
-from .folder import load_folder
 from .images import check_channels
-from .resize import Fit, check_fit, check_size, resize
+from .local import is_file_of_images, load_local
+from .resize import Fit, bring_to, check_fit, check_size
 from .sources import SOURCES, DataSource, Size
 from .split import hold_out, split
-
-FOLDER_SIZE: Size = (64, 64)  # photos differ in size, so one has to be chosen
 
 
 def load(
@@ -37,9 +32,11 @@ def load(
     Parameters
     ----------
     name_or_folder : str or Path
-        A name of :data:`~tinyvision.data.sources.SOURCES`, or a folder with one sub-folder of
-        images for each class. A name wins over a folder in the current directory; write
-        ``./mnist`` or pass a Path for the folder.
+        A name of :data:`~tinyvision.data.sources.SOURCES`; a folder with one sub-folder of images
+        for each class; a list of images and labels (``.csv``, ``.tsv``, ``.jsonl``, see
+        :func:`~tinyvision.data.files.table.read_table`); or arrays (``.npz``, see
+        :func:`~tinyvision.data.npz.read_npz`). A name wins over a folder in the
+        current directory; write ``./mnist`` or pass a Path for the folder.
     root : str or Path, optional
         Folder with copies of named sets, as ``root/mnist/`` or the files in ``root`` itself. It is
         looked through first, then ``$TINYVISION_DATA``, then the cache; what is in none of them is
@@ -74,10 +71,10 @@ def load(
     check_fit(fit)
     source = find_source(name_or_folder)
     if source is None:
-        return load_folder(
+        return load_local(
             Path(name_or_folder).expanduser(),
-            size or FOLDER_SIZE,
-            channels or 3,
+            size,
+            channels,
             fit,
             seed=seed,
             val=val,
@@ -86,10 +83,10 @@ def load(
         )
     folder = locate(source, root, progress) if source.files else Path()
     whole, own_test = source.read(folder, size)
-    whole = _brought_to(whole, size, channels, fit)
+    whole = bring_to(whole, size, channels, fit)
     if own_test is None:
         return split(whole, val, test, seed)
-    own_test = _brought_to(own_test, size, channels, fit)
+    own_test = bring_to(own_test, size, channels, fit)
     train, held = hold_out(whole, val, seed)
     return Splits(train, replace(held, name=f"{source.name} validation"), own_test)
 
@@ -110,12 +107,13 @@ def find_source(name_or_folder: str | Path) -> DataSource | None:
         if _key(name) == _key(name_or_folder):
             return source
     try:
-        is_folder = Path(name_or_folder).expanduser().is_dir()
+        path = Path(name_or_folder).expanduser()
+        is_path = path.is_dir() or is_file_of_images(path)
     except RuntimeError:
         raise DataError(
             f"{name_or_folder}: the home folder that its ~ stands for is not known here."
         ) from None
-    if is_folder or os.sep in name_or_folder or "/" in name_or_folder:
+    if is_path or os.sep in name_or_folder or "/" in name_or_folder:
         return None  # a path that is missing is best explained by the folder's own loader
     nearby = [path.name for path in Path().iterdir() if path.is_dir()]
     close = get_close_matches(name_or_folder.lower(), [*SOURCES, *nearby], n=3, cutoff=0.5)
@@ -167,20 +165,3 @@ def locate(
 
 def _key(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
-
-
-def _brought_to(dataset: Dataset, size: Size | None, channels: int | None, fit: Fit) -> Dataset:
-    """Bring all images of a set to a size and a number of channels; None leaves them alone."""
-    images = dataset.images
-    N, H, W, C = images.shape
-    if channels == 1 and C == 3:  # gray before small, as a file is decoded for prediction
-        tall = Image.fromarray(images.reshape(N * H, W, 3))  # (N, H, W, 3) in one
-        images, C = np.array(tall.convert("L")).reshape(N, H, W, 1), 1
-    if size is not None and size != (H, W):
-        resized = np.empty((N, *size, C), np.uint8)
-        for i in range(N):
-            resized[i] = resize(images[i], size, fit)
-        images = resized
-    if channels == 3 and C == 1:
-        images = np.repeat(images, 3, axis=3)
-    return dataset if images is dataset.images else replace(dataset, images=images)

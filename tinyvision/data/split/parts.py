@@ -1,12 +1,12 @@
 """Split a data set in memory: into training, validation and test, or into two."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ..dataset import Dataset, Splits
+from ..dataset import Dataset, Skipped, Splits
 from .grouped import grouped_split
 from .hashed import hashed_split
 from .stratified import stratified_split
@@ -96,6 +96,45 @@ def hold_out(
         )
     rest, held = _positions(dataset, (1.0 - fraction, fraction), seed, groups, keys)
     return dataset.subset(rest), dataset.subset(held, f"{dataset.name} (held out)")
+
+
+def completed(
+    parts: Mapping[str, Dataset],
+    val: float,
+    test: float,
+    seed: int,
+    skipped: tuple[Skipped, ...] = (),
+) -> Splits:
+    """Take the split that a set comes with, and split off its training part what is missing.
+
+    Parameters
+    ----------
+    parts : mapping of str to Dataset
+        "train" and, if there are any, "val" and "test"; or "all". An empty part counts as missing.
+    val, test : float
+        Shares to split off.
+    seed : int
+        Of the split.
+    skipped : tuple of Skipped
+        What could not be read.
+
+    Raises
+    ------
+    DataError
+        As :func:`split`.
+    """
+    train = parts["all" if "all" in parts else "train"]
+    there = {part: dataset for part, dataset in parts.items() if len(dataset)}
+    if "val" in there and "test" in there:
+        return Splits(train, there["val"], there["test"], skipped)
+    if "val" in there:
+        train, held = hold_out(train, test, seed)
+        return Splits(train, there["val"], held, skipped)
+    if "test" in there:
+        train, held = hold_out(train, val, seed)
+        return Splits(train, held, there["test"], skipped)
+    pieces = split(train, val, test, seed)
+    return Splits(pieces.train, pieces.val, pieces.test, skipped)
 
 
 def _positions(

@@ -1,0 +1,100 @@
+"""A sample: an image as it was stored, with its labels; and how samples become arrays."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DataError, TinyvisionError
+from ..images import ImageError, check_channels
+from ..resize import Fit, check_fit, check_size, load_image
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An image that is not decoded yet.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in messages: its path, or the shard and its name there.
+    content : bytes
+        The file as it was stored.
+    labels : tuple of int
+        Positions in the set's classes: one, or any number where images are tagged.
+    """
+
+    name: str
+    content: bytes
+    labels: tuple[int, ...]
+
+
+Decode = Callable[[Sample], NDArray[np.uint8]]  # to (H, W, C), of the same shape for all samples
+
+
+def decode_to(size: tuple[int, int], channels: int = 3, fit: Fit = "crop") -> Decode:
+    """Return the decoder that brings every image to one size, as folders are read.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Height and width in pixels.
+    channels : {1, 3}
+        Gray or RGB.
+    fit : {"crop", "stretch", "pad"}
+        How other proportions are brought to ``size``; see :func:`tinyvision.data.resize.resize`.
+    """
+    check_size(size)
+    check_channels(channels)
+    check_fit(fit)
+    return lambda sample: load_image(sample.content, size, channels, fit)
+
+
+def decode_samples(samples: Sequence[Sample], decode: Decode) -> NDArray[np.uint8]:
+    """Decode samples into one array (N, H, W, C).
+
+    Raises
+    ------
+    DataError
+        A sample cannot be decoded, or to another shape than the first; the message names it.
+    """
+    images: NDArray[np.uint8] | None = None
+    for i, sample in enumerate(samples):
+        image = _decoded(sample, decode)
+        if images is None:
+            images = np.empty((len(samples), *image.shape), np.uint8)
+        if image.shape != images.shape[1:] or image.dtype != np.uint8:
+            raise DataError(
+                f"{sample.name} was decoded to {image.dtype} of shape {image.shape}, and "
+                f"{samples[0].name} to uint8 of shape {images.shape[1:]}; the images of a batch "
+                "need one shape."
+            )
+        images[i] = image
+    if images is None:
+        raise DataError("A batch has at least 1 image, got none.")
+    return images
+
+
+def _decoded(sample: Sample, decode: Decode) -> NDArray[np.uint8]:
+    try:
+        return decode(sample)
+    except ImageError as error:
+        # the decoder saw bytes without a name
+        raise ImageError(sample.name, error.reason) from error
+    except Exception as error:
+        # in a thread far from where it was asked for, any error is lost without the file's name
+        kind = "" if isinstance(error, TinyvisionError) else f"{type(error).__name__}: "
+        raise DataError(f"{sample.name} could not be decoded ({kind}{error})") from error
+
+
+def label_array(
+    labels: Sequence[tuple[int, ...]], classes: int, *, tagging: bool
+) -> NDArray[np.int64] | NDArray[np.float32]:
+    """Return labels as the losses take them: numbers (N,), or for tags ones and zeros (N, K)."""
+    if not tagging:
+        return np.array([label for (label,) in labels], np.int64)
+    hot = np.zeros((len(labels), classes), np.float32)
+    for row, tags in zip(hot, labels, strict=True):
+        row[list(tags)] = 1
+    return hot
