@@ -39,11 +39,11 @@ def read_npz(path: str | Path) -> dict[str, Dataset]:
     """
     path = Path(path)
     try:
-        loaded = np.load(path)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise DataError(f"{path} is a single array; a .npz of images and labels is needed.")
-        with loaded as file:
-            return _parts(path, {name.casefold(): name for name in file.files}, file)
+        with path.open("rb") as raw:  # opened here: NumPy leaves a damaged file open
+            loaded = np.load(raw)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} is a single array; a .npz of images and labels is needed.")
+            return _parts(path, {name.casefold(): name for name in loaded.files}, loaded)
     except FileNotFoundError:
         raise DataError(f"There is no file {path}.") from None
     except DataError:
