@@ -15,8 +15,9 @@ from .jit import Array, config, kernel_jit
 from .pairs import sum_along_last, sum_along_rows
 from .panels import Panels, matrix_panels
 from .product import multiply
+from .rows import add_to
 from .scratch import borrow
-from .tile import BLOCK_BYTES, TALL, add_to
+from .tile import BLOCK_BYTES, TALL
 
 STRIP = 4 * TALL  # rows of c that one task computes, for one block of columns
 DEPTH = 512  # rows of b in one go: a piece of a panel that stays in the nearest cache

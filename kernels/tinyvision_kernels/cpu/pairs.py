@@ -24,8 +24,9 @@ from numba.extending import overload
 from .bfloat16 import bits, is_bfloat16, widened
 from .chunks import Arrays, Settings, chunk_rows, chunked
 from .jit import Array, body_jit, formula_jit, inline_jit
+from .rows import copy
 from .scratch import borrow
-from .tile import BLOCK_BYTES, HOST, copy, host_features
+from .tile import BLOCK_BYTES, HOST, host_features
 
 NATIVE = "avx512bf16" in host_features() and HOST.vector_bytes == 64
 

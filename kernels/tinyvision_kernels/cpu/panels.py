@@ -15,8 +15,9 @@ import numpy as np
 from numba import prange
 
 from .jit import Array, kernel_jit
+from .rows import copy, zero
 from .scratch import borrow
-from .tile import BLOCK_BYTES, HOST, copy, zero
+from .tile import BLOCK_BYTES, HOST
 
 
 class Panels(NamedTuple):

@@ -16,9 +16,9 @@ from .jit import Array, body_jit, exact_formula_jit
 from .mask import choose, load_bytes, store_bytes
 from .norm_passes import add_up, gradient, in_rows, normalised, room_for_sums, row_width
 from .prefetch import prefetch
+from .rows import copy
+from .rows import zero as clear
 from .scratch import borrow
-from .tile import copy
-from .tile import zero as clear
 from .vector import lane_count, load, store, zeros
 
 _OFF = np.uint8(OFF)

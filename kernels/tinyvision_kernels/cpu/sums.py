@@ -8,8 +8,9 @@ from numba import prange
 
 from .bfloat16 import bits
 from .jit import Array, kernel_jit
+from .rows import add_to, copy, zero
 from .scratch import borrow
-from .tile import BLOCK_BYTES, add_to, copy, zero
+from .tile import BLOCK_BYTES
 
 MOST_SLICES = 32  # enough for the cores of a workstation, few enough to add up quickly
 MOST_NUMBERS = 1 << 22  # in all slices' sums together: 16 MiB of float32

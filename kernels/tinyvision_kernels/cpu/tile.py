@@ -33,8 +33,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .bfloat16 import moved, number, stored
-from .jit import Array, config, formula_jit
+from .jit import Array, config
 
 
 class Processor(NamedTuple):
@@ -317,37 +316,3 @@ def _product(a: Any, b: Array) -> Any:
     halves = [((v << 16).view(np.float32), (v >> 16 << 16).view(np.float32)) for v in (a, b)]
     (a_low, a_high), (b_low, b_high) = halves
     return a_low * b_low + a_high * b_high
-
-
-# ----------------------------------------------------------------------------
-# Rows of numbers
-# ----------------------------------------------------------------------------
-
-
-@formula_jit
-def add_to(c: Array, c_at: int, a: Array, a_at: int, b: Array, b_at: int, count: int) -> None:
-    """c[j] = a[j] + b[j] for j < count: a finished row of sums leaves, its bias on top."""
-    to, of, on = np.uintp(c_at), np.uintp(a_at), np.uintp(b_at)
-    block = np.uintp(BLOCK_BYTES // a.itemsize)
-    if count == block:  # the common case, which LLVM unrolls since it knows the number
-        for j in range(block):
-            c[to + j] = stored(a[of + j] + number(b[on + j]), c)
-    else:
-        for j in range(np.uintp(count)):  # unsigned: Numba need not look for negative indices
-            c[to + j] = stored(a[of + j] + number(b[on + j]), c)
-
-
-@formula_jit
-def copy(c: Array, c_at: int, a: Array, a_at: int, count: int) -> None:
-    """c[j] = a[j] for j < count."""
-    to, of = np.uintp(c_at), np.uintp(a_at)
-    for j in range(np.uintp(count)):
-        c[to + j] = moved(a[of + j], c)
-
-
-@formula_jit
-def zero(c: Array, c_at: int, count: int) -> None:
-    """c[j] = 0 for j < count."""
-    to = np.uintp(c_at)
-    for j in range(np.uintp(count)):
-        c[to + j] = 0

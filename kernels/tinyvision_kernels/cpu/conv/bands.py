@@ -29,7 +29,8 @@ import numpy as np
 
 from ..jit import Array, inline_jit
 from ..pairs import copy_step
-from ..tile import TALL, zero
+from ..rows import zero
+from ..tile import TALL
 
 BAND_BYTES = 1 << 18  # what a band may take of a second-level cache
 BAND_POSITIONS = 256  # windows in a band

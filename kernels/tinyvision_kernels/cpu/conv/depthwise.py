@@ -9,9 +9,9 @@ from numba import prange
 
 from ..bfloat16 import through_float32
 from ..jit import Array, inline_jit, kernel_jit
+from ..rows import copy, zero
 from ..scratch import borrow
 from ..sums import add_slices, slice_count
-from ..tile import copy, zero
 from .bands import Axis
 from .geometry import Geometry
 

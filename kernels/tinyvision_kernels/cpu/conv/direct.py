@@ -21,9 +21,10 @@ from ..jit import Array, config, kernel_jit
 from ..pairs import copy_rows_of_steps, images_in_a_step, sum_along_last, sum_along_rows
 from ..panels import Panels, pack
 from ..product import multiply, whole_tiles
+from ..rows import add_to, zero
 from ..scratch import borrow
 from ..sums import add_slices_of_blocks, slice_count
-from ..tile import BLOCK_BYTES, TALL, add_to, zero
+from ..tile import BLOCK_BYTES, TALL
 from .bands import Axis, Bands, backward_axes, copy_band, cut_bands
 from .geometry import Geometry
 

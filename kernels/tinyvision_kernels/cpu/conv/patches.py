@@ -1,7 +1,8 @@
 """Patches of an image: what Winograd's transforms read where they cannot read the image itself."""
 
 from ..jit import Array, inline_jit
-from ..tile import HOST, copy, zero
+from ..rows import copy, zero
+from ..tile import HOST
 
 
 def whole_vectors(channels: int, itemsize: int) -> int:

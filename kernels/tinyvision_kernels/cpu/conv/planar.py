@@ -27,8 +27,9 @@ from numba.np.ufunc import get_thread_id
 from ..jit import Array, config, formula_jit, kernel_jit
 from ..panels import matrix_panels
 from ..product import multiply_matrix, whole_tiles
+from ..rows import copy, zero
 from ..scratch import borrow
-from ..tile import BLOCK_BYTES, copy, zero
+from ..tile import BLOCK_BYTES
 from ..transpose import transpose
 from ..vector import lane_count, load, store
 from .geometry import Geometry

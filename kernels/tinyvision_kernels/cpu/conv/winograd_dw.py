@@ -15,9 +15,10 @@ from numba.np.ufunc import get_thread_id
 from ..bfloat16 import bits
 from ..jit import Array, config, kernel_jit
 from ..product import multiply_transposed
+from ..rows import copy
 from ..scratch import borrow
 from ..sums import slice_count
-from ..tile import BLOCK_BYTES, EVEN, HOST, copy
+from ..tile import BLOCK_BYTES, EVEN, HOST
 from .geometry import Geometry
 from .patches import copy_patch, whole_vectors
 from .transforms import (
