@@ -18,10 +18,21 @@ import numpy as np
 import typer
 
 from ..errors import ShapeError, TinyvisionError, UnknownNameError
-from . import backends, data, evaluate, models, predict, train, warmup
+from . import backends, collect, data, evaluate, models, predict, train, warmup
 from .common import app, print_json
 
-__all__ = ["app", "backends", "data", "evaluate", "main", "models", "predict", "train", "warmup"]
+__all__ = [
+    "app",
+    "backends",
+    "collect",
+    "data",
+    "evaluate",
+    "main",
+    "models",
+    "predict",
+    "train",
+    "warmup",
+]
 
 # Typer's complaints about arguments. Versions differ in where the class lives, not in whose parent
 # it is.

@@ -6,6 +6,7 @@ deals them out.
 """
 
 from .batches import Batches
+from .collect import Collected, collect, download_image
 from .dataset import Dataset, Skipped, Splits
 from .digits import load_digits
 from .download import cache_dir, fetch
@@ -34,6 +35,7 @@ from .survey import Survey, survey
 __all__ = [
     "SOURCES",
     "Batches",
+    "Collected",
     "DataSource",
     "Dataset",
     "Decode",
@@ -45,9 +47,11 @@ __all__ = [
     "Splits",
     "Survey",
     "cache_dir",
+    "collect",
     "contact_sheet",
     "decode",
     "decode_to",
+    "download_image",
     "fetch",
     "file_keys",
     "find_files",

@@ -139,7 +139,7 @@ def decode(
         ``channels`` other than 1 and 3.
     """
     check_channels(channels)
-    with _opened(source) as image:
+    with opened(source) as image:
         if at_least is not None:
             side = 2 * max(at_least)  # one number for both sides: the photo may lie on its side
             image.draft(None, (side, side))
@@ -159,7 +159,7 @@ def probe(source: Path | str | bytes | BinaryIO) -> ImageInfo:
     ImageError
         As :func:`decode`, as far as the header shows it: a cut-short image has a fine header.
     """
-    with _opened(source) as image:
+    with opened(source) as image:
         W, H = image.size
         # Pillow turns TIFFs upright by itself, and their size with them.
         if image.format != "TIFF" and _orientation(image) >= 5:
@@ -174,7 +174,7 @@ def check_channels(channels: object) -> None:
 
 
 @contextmanager
-def _opened(source: Path | str | bytes | BinaryIO) -> Iterator[Image.Image]:
+def opened(source: Path | str | bytes | BinaryIO) -> Iterator[Image.Image]:
     """Open an image and translate whatever goes wrong inside the block into ImageError."""
     if isinstance(source, bytes):
         name = "image"
