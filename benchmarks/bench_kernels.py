@@ -33,10 +33,20 @@ class Conv(NamedTuple):
         return f"{images} -> {self.O}, {filters}/{self.stride}{more}"
 
     @property
+    def out(self) -> int:
+        """Pixels along each side of the output."""
+        return (self.H + 2 * self.pad - self.k) // self.stride + 1
+
+    @property
     def flops(self) -> int:
         """Multiply-adds of the direct method, counted as two."""
-        out = (self.H + 2 * self.pad - self.k) // self.stride + 1
-        return 2 * self.N * out**2 * self.O * self.k**2 * self.C // self.groups
+        return 2 * self.N * self.out**2 * self.O * self.k**2 * self.C // self.groups
+
+    @property
+    def bytes(self) -> int:
+        """Of the images, the weights and the outputs, or of their gradients."""
+        images, outputs = self.N * self.H**2 * self.C, self.N * self.out**2 * self.O
+        return 4 * (images + self.k**2 * self.C // self.groups * self.O + outputs)
 
 
 # The convolutions of small_cnn, lenet5, resnet20 and vgg_small, a 1x1 and a depthwise one.
@@ -106,7 +116,8 @@ def bench_conv2d(benchmark: Any, conv: Conv, direction: str) -> None:
             contestants[name] = _torch_conv(
                 direction, nchw(x, form), weight.to(memory_format=form), bias, nchw(dy, form), conv
             )
-    hold(benchmark, f"conv2d {direction}", conv.label, contestants, flops=conv.flops)
+    group = f"conv2d {direction}"
+    hold(benchmark, group, conv.label, contestants, flops=conv.flops, bytes=conv.bytes)
 
 
 def _torch_conv(direction: str, x: Any, w: Any, b: Any, dy: Any, conv: Conv) -> Callable[[], Any]:
@@ -150,4 +161,5 @@ def bench_dense(benchmark: Any, sizes: tuple[int, int, int], direction: str) -> 
             "dw": lambda: (tdy.T @ tx).numpy().T,
         }[direction]
     label = f"{N} x {I} -> {O}"
-    hold(benchmark, f"dense {direction}", label, contestants, flops=2 * N * I * O)
+    flops, bytes = 2 * N * I * O, 4 * (N * I + I * O + N * O)
+    hold(benchmark, f"dense {direction}", label, contestants, flops=flops, bytes=bytes)

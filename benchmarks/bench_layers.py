@@ -14,6 +14,7 @@ torch = torch_or_none()
 GROUP = "pooling, norms, losses, updates"
 WINDOW = ((2, 2), (2, 2), (0, 0, 0, 0))  # size, stride, padding
 IMAGES = (128, 32, 32, 64)
+NUMBERS = 128 * 32 * 32 * 64  # in them
 
 
 def nhwc(tensor: Any) -> Any:
@@ -34,7 +35,9 @@ def bench_max_pool(benchmark: Any) -> None:
     if torch:
         for name, form in formats().items():
             contestants[name] = partial(theirs, nchw(x, form))
-    hold(benchmark, GROUP, "max_pool2d 2x2, 128 x 32x32x64", contestants)
+    # of four pixels each: three comparisons; four read, one written, and which one it was
+    work = {"flops": 3 * NUMBERS // 4, "bytes": (4 * 4 + 4 + 1) * NUMBERS // 4}
+    hold(benchmark, GROUP, "max_pool2d 2x2, 128 x 32x32x64", contestants, **work)
 
 
 def bench_max_pool_dx(benchmark: Any) -> None:
@@ -54,7 +57,8 @@ def bench_max_pool_dx(benchmark: Any) -> None:
             image = nchw(x, form)
             _, where = torch.nn.functional.max_pool2d(image, 2, return_indices=True)
             contestants[name] = partial(theirs, nchw(dy, form), image, where)
-    hold(benchmark, GROUP, "max_pool2d dx, 128 x 32x32x64", contestants)
+    work = {"flops": NUMBERS // 4, "bytes": (4 * 4 + 4 + 1) * NUMBERS // 4}
+    hold(benchmark, GROUP, "max_pool2d dx, 128 x 32x32x64", contestants, **work)
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
@@ -74,7 +78,10 @@ def bench_batch_norm(benchmark: Any, direction: str) -> None:
             contestants[name] = _torch_batch_norm(
                 direction, nchw(x, form), nchw(dy, form), gamma, beta
             )
-    hold(benchmark, GROUP, f"batch_norm {direction}, 128 x 32x32x64", contestants)
+    # forward: two sums, then a product and a sum; backward: two sums of products, then three steps
+    flops, arrays = (6, 2) if direction == "forward" else (11, 3)
+    work = {"flops": flops * NUMBERS, "bytes": 4 * arrays * NUMBERS}
+    hold(benchmark, GROUP, f"batch_norm {direction}, 128 x 32x32x64", contestants, **work)
 
 
 def _torch_batch_norm(direction: str, x: Any, dy: Any, gamma: Any, beta: Any) -> Callable[[], Any]:
@@ -106,7 +113,10 @@ def bench_softmax_cross_entropy(benchmark: Any, shape: tuple[int, int]) -> None:
     contestants = {"cpu": partial(ours, CPU), "reference": partial(ours, REFERENCE)}
     if torch:
         contestants["torch"] = partial(theirs, torch.from_numpy(logits), torch.from_numpy(labels))
-    hold(benchmark, GROUP, f"softmax_cross_entropy, {shape[0]} x {shape[1]}", contestants)
+    numbers = shape[0] * shape[1]  # of each: largest, difference, exponential, sum, quotient
+    work = {"flops": 5 * numbers, "bytes": 2 * 4 * numbers}
+    label = f"softmax_cross_entropy, {shape[0]} x {shape[1]}"
+    hold(benchmark, GROUP, label, contestants, **work)
 
 
 SIZE = 5_000_000  # parameters of an update
@@ -121,7 +131,10 @@ def bench_update(benchmark: Any, which: str) -> None:
     }
     if torch:
         contestants["torch"] = _torch_update(which, weights, g)
-    hold(benchmark, GROUP, f"{which}_step, 5 M", contestants)
+    # the vectors that are read, and but for the gradient written again
+    flops, vectors = (7, 5) if which == "sgd" else (14, 7)
+    work = {"flops": flops * SIZE, "bytes": 4 * vectors * SIZE}
+    hold(benchmark, GROUP, f"{which}_step, 5 M", contestants, **work)
 
 
 def _our_update(which: str, k: Any, weights: Any, g: Any) -> Callable[[], Any]:

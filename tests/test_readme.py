@@ -125,7 +125,7 @@ def _run(*command: str, cwd: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "benchmarks/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "benchmarks/README.md", "kernels/README.md"])
 def test_tables_show_the_figures_that_were_measured(page: str) -> None:
     from benchmarks.table import MARKED, refresh
 

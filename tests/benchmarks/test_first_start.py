@@ -1,0 +1,32 @@
+"""Timing first starts, in real processes."""
+
+import pytest
+
+pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
+
+from benchmarks import first_start
+from benchmarks.table import markdown
+
+
+def test_what_is_timed_ends_with_the_first_line(tmp_path):
+    program = "import os; print(os.environ['TINYVISION_CACHE'], flush=True)"
+    seconds, printed = first_start.start(program, str(tmp_path))
+    assert printed == f"{tmp_path}\n"
+    assert seconds > 0
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        first_start.start("print(flush=True); raise SystemExit(3)", str(tmp_path))
+
+
+@pytest.mark.slow
+def test_every_way_to_start_computes_the_same():
+    # raises if the losses of our own ways differ
+    starts = first_start.measure("mlp", batch=2, rounds=1)
+    names = [row["start"] for row in starts]
+    assert names[0].startswith("first ever")
+    assert len(names) == len(set(names)) >= 3
+    assert all(row["least"] <= row["seconds"] <= row["most"] for row in starts)
+    machine = {"processor": "P", "vectors": "V", "threads": 2, "system": "S", "python": "3"}
+    page = markdown({"machine": machine, "work": "start", "starts": starts}).split("\n")
+    assert page[0] == "| start | seconds | least to most |"
+    assert page[2].startswith(f"| {names[0]} | {starts[0]['seconds']:.2f} | ")
+    assert page[-1].endswith("fresh processes, medians</sub>")
