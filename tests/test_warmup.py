@@ -99,6 +99,15 @@ def test_what_follows_a_rehearsal_notices_nothing():
         optimizer.step()
 
 
+def test_a_training_needs_no_other_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYVISION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no python here"))
+    with backend.using("cpu"):
+        model = models.create("lenet5", SHAPE, 4)
+        make = lambda copy: optim.SGD(copy, 0.1)  # noqa: E731
+        before_training(model, SHAPE, make, train=[8], predict=[8], progress=lambda *figures: None)
+
+
 def test_only_the_cpu_backend_is_compiled_for(monkeypatch):
     monkeypatch.setattr("tinyvision.warmup.rehearse", lambda *_: pytest.fail("rehearsed"))
     with backend.using("reference"):

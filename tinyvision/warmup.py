@@ -157,7 +157,8 @@ def before_training(
     jobs = ahead.usual_jobs()
     if jobs == 1:
         return
-    with suppress(ArithmeticError, ValueError):  # that garbage for numbers may lead to
+    # garbage for numbers may lead to the first two, a Python that cannot start another to the third
+    with suppress(ArithmeticError, ValueError, OSError):
         missing = ahead.missing(rehearse(deepcopy(model), shape, train, predict, [make_optimizer]))
         if len(missing) >= FEW:
             _compile(missing, jobs, progress)

@@ -29,6 +29,8 @@ from numba.core.registry import CPUDispatcher
 
 from .jit import KERNELS
 
+MOST_JOBS = 8  # beyond these, starting them takes longer than what is left to compile
+
 # ----------------------------------------------------------------------------
 # What will be needed?
 # ----------------------------------------------------------------------------
@@ -242,10 +244,9 @@ def serve() -> None:
 
 
 def usual_jobs() -> int:
-    """Return as many processes as this one may use cores."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return a process for each core that this one may use, but not too many: each needs memory."""
+    affinity = getattr(os, "sched_getaffinity", None)  # where the system knows such a thing
+    return min(MOST_JOBS, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 def missing(needs: Sequence[Need]) -> list[Need]:
