@@ -18,7 +18,7 @@ import numpy as np
 import typer
 
 from ..errors import ShapeError, TinyvisionError, UnknownNameError
-from . import backends, collect, data, evaluate, models, predict, train, warmup
+from . import backends, collect, data, evaluate, models, pack, predict, train, warmup
 from .common import app, print_json
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "evaluate",
     "main",
     "models",
+    "pack",
     "predict",
     "train",
     "warmup",

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from .. import data
 from ..data import SOURCES, Splits, Survey, contact_sheet, survey
-from ..data.local import is_file_of_images
+from ..data.local import is_class_folder
 from ..data.sets import find_source
 from ..report.words import printable
 from ..train import TerminalDisplay
@@ -38,7 +38,7 @@ def show_data(
     facts: dict[str, Any] = {"data": name}
     with TerminalDisplay(screen) as display:
         path = Path(name).expanduser()
-        if find_source(name) is None and not is_file_of_images(path):
+        if find_source(name) is None and is_class_folder(path):
             found = survey(path, progress=display.reading)
             facts |= found.to_dict()
             _show_survey(display, found)

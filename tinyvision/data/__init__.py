@@ -5,7 +5,6 @@ of :class:`Splits`. :class:`Preprocess` turns images into the network's input, a
 deals them out.
 """
 
-from .batches import Batches
 from .collect import Collected, collect, download_image
 from .dataset import Dataset, Skipped, Splits
 from .digits import load_digits
@@ -14,10 +13,13 @@ from .files import Decode, ImageFiles, Sample, decode_to, find_files, read_table
 from .folder import load_folder, read_folder
 from .idx import read_idx
 from .images import ImageInfo, decode, probe
+from .loader.batches import Batches
 from .npz import read_npz
 from .preprocess import Preprocess
 from .sets import load
 from .shapes import make_shapes
+from .shards import Shards, pack, verify_shards
+from .shards.shrink import Shrink
 from .sheet import contact_sheet, save_image
 from .sources import SOURCES, DataSource
 from .split import (
@@ -43,6 +45,8 @@ __all__ = [
     "ImageInfo",
     "Preprocess",
     "Sample",
+    "Shards",
+    "Shrink",
     "Skipped",
     "Splits",
     "Survey",
@@ -64,6 +68,7 @@ __all__ = [
     "load_digits",
     "load_folder",
     "make_shapes",
+    "pack",
     "probe",
     "read_folder",
     "read_idx",
@@ -73,4 +78,5 @@ __all__ = [
     "split",
     "stratified_split",
     "survey",
+    "verify_shards",
 ]

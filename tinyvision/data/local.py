@@ -1,4 +1,4 @@
-"""Load what lies on this machine: a folder of images, a list of them, arrays."""
+"""Load what lies on this machine: a folder of images, a list of them, arrays, shards."""
 
 from pathlib import Path
 
@@ -8,9 +8,15 @@ from .files.table import TABLE_SUFFIXES
 from .folder import Progress, load_folder
 from .npz import read_npz
 from .resize import Fit, bring_to
+from .shards import Shards, find_shards
 from .split.parts import completed
 
 FOLDER_SIZE = (64, 64)  # photos differ in size, so one has to be chosen
+
+
+def is_class_folder(path: Path) -> bool:
+    """Tell a folder with one sub-folder for each class from files and shards."""
+    return not is_file_of_images(path) and not find_shards(path)
 
 
 def is_file_of_images(path: Path) -> bool:
@@ -29,7 +35,7 @@ def load_local(
     test: float = 0.2,
     progress: Progress | None = None,
 ) -> Splits:
-    """Load images from a folder, a list (CSV, JSON Lines) or a .npz file.
+    """Load images from a folder, a list (CSV, JSON Lines), a .npz file or a folder of shards.
 
     Parameters
     ----------
@@ -49,6 +55,14 @@ def load_local(
         parts = {part: bring_to(data, size, channels, fit) for part, data in arrays.items()}
         return completed(parts, val, test, seed)
     size, channels = size or FOLDER_SIZE, channels or 3
+    shards = find_shards(path)
+    if shards:
+        read = {
+            part: Shards(at).in_memory(size, channels, fit, progress=progress)
+            for part, at in shards.items()
+        }
+        broken = tuple(file for _, skipped in read.values() for file in skipped)
+        return completed({part: data for part, (data, _) in read.items()}, val, test, seed, broken)
     if not is_file_of_images(path) or path.is_dir():
         return load_folder(
             path, size, channels, fit, seed=seed, val=val, test=test, progress=progress

@@ -1,12 +1,13 @@
 """The training loop."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
 from typing import Any
 
 from .. import random
-from ..data.batches import Batches
+from ..data import Batches
 from ..errors import DataError, TrainingError
 from ..functional import softmax
 from ..metrics import Metrics, Report
@@ -116,18 +117,19 @@ class Trainer:
         at = self.position
         self.model.train()
         clock = perf_counter()
-        for x, labels in batches.epoch(at.epoch, start=at.batch):
-            at.data_seconds += perf_counter() - clock
-            logits, loss = self.train_step(x, labels)
-            at.batch += 1
-            at.seen += len(labels)
-            at.loss_sum += loss * len(labels)
-            at.correct += int((logits.numpy().argmax(-1) == labels).sum())
-            at.seconds += perf_counter() - clock
-            clock = perf_counter()
-            self.display.step(at)
-            if interrupt.requested:
-                return False
+        with closing(batches.epoch(at.epoch, start=at.batch)) as epoch:
+            for x, labels in epoch:
+                at.data_seconds += perf_counter() - clock
+                logits, loss = self.train_step(x, labels)
+                at.batch += 1
+                at.seen += len(labels)
+                at.loss_sum += loss * len(labels)
+                at.correct += int((logits.numpy().argmax(-1) == labels).sum())
+                at.seconds += perf_counter() - clock
+                clock = perf_counter()
+                self.display.step(at)
+                if interrupt.requested:
+                    return False
         return True
 
     def train_step(self, x: Any, labels: Any) -> tuple[Tensor, float]:
@@ -229,8 +231,8 @@ def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evalua
     total, mode = 0.0, model.training
     model.eval()
     try:
-        with no_grad():
-            for x, labels in batches.epoch(0):
+        with no_grad(), closing(batches.epoch(0)) as epoch:
+            for x, labels in epoch:
                 images = Tensor(x)
                 logits = model(images)
                 value = loss(logits, labels).item()
