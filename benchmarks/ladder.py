@@ -216,7 +216,7 @@ def referees() -> list[Rung]:
 
     formats = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
     idea = "oneDNN, called by PyTorch in the better of its two layouts: the referee."
-    return [Rung(f"{REFEREE} {name}", run(form), "", idea) for name, form in formats.items()]
+    return [Rung(f"{REFEREE} {name}", run(form), "", idea, WHOLE) for name, form in formats.items()]
 
 
 # ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -74,10 +75,37 @@ def test_each_idea_takes_two_sentences():
         assert len(re.findall(r"[.?](?: |$)", rung.idea)) == 2, rung.name
 
 
-def test_ceilings_are_measured_on_every_number_of_threads(monkeypatch):
+@pytest.fixture
+def small(monkeypatch):
+    """Loops that take no time."""
     monkeypatch.setattr(ceilings, "LENGTH", 1000)
     monkeypatch.setattr(ceilings, "SHORTEST", 10_000)
     monkeypatch.setattr(ceilings, "levels", lambda threads: [("L2", 60_000), ("memory", 120_000)])
+    monkeypatch.setattr(ladder, "RUNGS", [tiny(rung) for rung in RUNGS])
+    monkeypatch.setattr(ladder, "WHOLE", Work(2, 5, 3, 4))
+    monkeypatch.setattr(ladder, "WARM", 0)
+    monkeypatch.setattr(ladder, "PAUSE", 0)
+
+
+def test_the_commands_write_what_they_print(small, tmp_path, monkeypatch, capsys):
+    target = tmp_path / "ladder.json"
+    monkeypatch.setattr(sys, "argv", ["ladder", "--results", str(target)])
+    ladder.main()
+    results = json.loads(target.read_text())
+    assert len(results["rungs"]) >= len(RUNGS)
+    assert f"{len(RUNGS)} Winograd" in capsys.readouterr().out
+    assert "7. **Winograd**" in markdown(results)
+
+    monkeypatch.setattr(sys, "argv", ["ceilings", "--threads", "1", "--results", str(target)])
+    ceilings.main()
+    roofs = Ceilings.from_data(json.loads(target.read_text())["ceilings"])
+    assert (roofs.threads, len(roofs.gflops["float32"])) == (1, 1)
+    printed = capsys.readouterr().out
+    assert f"float32 multiply-adds, 1 thread: {roofs.peak():,.0f} GFLOP/s\n" in printed
+    assert "memory (0.1 MB): read " in printed
+
+
+def test_ceilings_are_measured_on_every_number_of_threads(small):
     before = numba.get_num_threads()
     roofs = ceilings.measure()
     assert numba.get_num_threads() == before

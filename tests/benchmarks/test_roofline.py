@@ -1,6 +1,7 @@
 """The roofline plot: points where they belong, labels one can read, the results that are there."""
 
 import json
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -97,6 +98,24 @@ def test_the_picture_is_the_same_every_time_and_follows_dark_screens(tmp_path):
     assert {"what it shows", "7 → 7", "memory: 50 GB/s", "multiply-adds: 600 GFLOP/s"} <= set(words)
     assert "prefers-color-scheme: dark" in texts[0]
     assert texts[0].count(f"fill: {roofline.INK}") > 20
+
+
+def test_the_command_draws_a_results_file(tmp_path, monkeypatch, capsys):
+    machine = {"processor": "P", "threads": 2}
+    contests = [
+        line("conv2d dw", "64 x 28x28x1 -> 32, 3x3/1"),
+        line("dense dw", "128 x 784 -> 512"),
+    ]
+    (tmp_path / "results.json").write_text(json.dumps({"machine": machine, "contests": contests}))
+    (tmp_path / "roofs.json").write_text(json.dumps({"ceilings": ROOFS.to_data()}))
+    words = "roofline results.json --ceilings roofs.json --direction dw --out picture"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", words.split())
+    roofline.main()
+    assert capsys.readouterr().out == "wrote picture.svg\nwrote picture.png\n"
+    text = (tmp_path / "picture.svg").read_text()
+    assert "28²·1 → 32" in text
+    assert "Roofline of the kernels, dw, float32: P, 2 threads" in text
 
 
 def test_the_committed_picture_shows_the_committed_results():
