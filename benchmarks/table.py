@@ -29,7 +29,11 @@ def tables(results: dict[str, Any]) -> list[Table]:
         return [_ladder(results)]
     if "starts" in results:
         return [_starts(results)]
-    return [Table(group, COLUMNS, lines) for group, lines in rows(results).items()]
+    narrow = {line["group"] for line in results["contests"] if "vs float32" in line}
+    return [
+        Table(group, (*COLUMNS[:-1], "float32 / cpu") if group in narrow else COLUMNS, lines)
+        for group, lines in rows(results).items()
+    ]
 
 
 # ----------------------------------------------------------------------------
@@ -39,6 +43,12 @@ def tables(results: dict[str, Any]) -> list[Table]:
 COLUMNS = (
     "work", "cpu ms", "spread", "GFLOP/s", "torch ms", "torch / cpu", "reference / cpu",
 )  # fmt: skip
+
+
+def _last(line: dict[str, Any]) -> str:
+    if "vs float32" in line:  # work in bfloat16
+        return f"{line['vs float32']:.2f}"
+    return f"{line['vs reference']:.1f}" if line["vs reference"] else ""
 
 
 def rows(results: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
@@ -57,7 +67,7 @@ def rows(results: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
                 f"{line['gflops']:.0f}" if line["gflops"] else "",
                 f"{torch[0]:.3f}" if torch else "",
                 f"{line['vs torch']:.2f}" if torch else "",
-                f"{line['vs reference']:.1f}" if line["vs reference"] else "",
+                _last(line),
             )
         )
         if torch:

@@ -23,7 +23,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision_kernels.contract import KERNELS, Contract
+from tinyvision_kernels.contract import FLOAT32, KERNELS, Contract
 
 from . import memory
 from .errors import BackendError
@@ -86,10 +86,10 @@ class Kernel:
                         f"{array.dtype}; convert with .astype"
                     )
                 continue
-            if contract.bfloat16 and name in contract.bfloat16:
+            if contract.bfloat16 and name in FLOAT32:
                 kept.append((name, array.dtype))
                 continue
-            narrow = contract.bfloat16 is not None and array.dtype == BFLOAT16
+            narrow = contract.bfloat16 and array.dtype == BFLOAT16
             if array.dtype not in _FLOATS and not narrow:
                 raise TypeError(
                     f"{contract.name}: {name} must be float32 or float64, not {array.dtype}; "

@@ -46,7 +46,7 @@ def _convert(array: Any, dtype: Any) -> Any:
 
 def dtypes(kernel: str) -> tuple[Any, ...]:
     """The float types that a kernel takes."""
-    narrow = () if KERNELS[kernel].bfloat16 is None else (ml_dtypes.bfloat16,)
+    narrow = (ml_dtypes.bfloat16,) if KERNELS[kernel].bfloat16 else ()
     return np.float32, np.float64, *narrow
 
 

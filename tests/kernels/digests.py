@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import numba
 import numpy as np
-from cases import Case, cases, conv_case, make, run
+from cases import Case, cases, conv_case, dtypes, make, run
 from geometries import SAME, Conv
 
 from tinyvision_kernels import cpu
@@ -33,9 +33,10 @@ def digests(thread_counts: Iterable[int]) -> dict[str, list[str]]:
 def digest(name: str) -> str:
     """Hash all that a kernel writes in all its cases."""
     bits = hashlib.sha256()
-    for case in (*cases(name), *large_cases(name)):
-        for array in run(case, cpu.TABLE[name], np.float32).values():
-            bits.update(array.tobytes())
+    for dtype in dtypes(name):
+        for case in (*cases(name), *large_cases(name)) if dtype != np.float64 else ():
+            for array in run(case, cpu.TABLE[name], dtype).values():
+                bits.update(array.tobytes())
     return bits.hexdigest()
 
 

@@ -21,12 +21,11 @@ from test_cpu_conv import SAME, call, conv_by_taps, in_a_new_process
 from test_winograd import EDGES, LARGEST_ERROR, by
 
 from tinyvision_kernels import cpu, reference
-from tinyvision_kernels.contract import KERNELS
-from tinyvision_kernels.cpu import bfloat16, pairs, tile
+from tinyvision_kernels.cpu import pairs, tile, widen
 from tinyvision_kernels.cpu.conv.choice import choose
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-NARROW = [name for name in cpu.TABLE if KERNELS[name].bfloat16 is not None]
+PRODUCTS = ["conv2d", "conv2d_dx", "conv2d_dw", "dense", "dense_dx", "dense_dw"]
 
 
 @pytest.fixture(params=["pairs", "float32"], autouse=True)
@@ -40,7 +39,7 @@ def way(request, monkeypatch) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, id=f"{name}-{case.id}") for name in NARROW for case in cases(name)],
+    [pytest.param(case, id=f"{name}-{case.id}") for name in PRODUCTS for case in cases(name)],
 )
 def test_agrees_with_the_reference(case: Case):
     assert_agrees(case, cpu.TABLE[case.kernel], BFLOAT16)
@@ -182,7 +181,7 @@ def test_what_a_call_leaves_in_working_memory_cannot_be_seen():
 
 def test_every_bfloat16_is_widened_exactly():
     every = np.arange(2**16, dtype=np.uint16).view(BFLOAT16)
-    np.testing.assert_array_equal(bfloat16.widened(every, "test"), every.astype(np.float32))
+    np.testing.assert_array_equal(widen.widened(every, "test"), every.astype(np.float32))
 
 
 def test_numbers_are_rounded_to_nearest_even():
@@ -191,12 +190,12 @@ def test_numbers_are_rounded_to_nearest_even():
     numbers[:100_000] &= 0xFFFF8000  # in the middle of two, or there already
     wide = numbers.view(np.float32)
     narrow = np.empty(wide.shape, BFLOAT16)
-    bfloat16.narrow(narrow, wide)
+    widen.narrow(narrow, wide)
     with np.errstate(invalid="ignore"):  # signalling NaN
         expected = wide.astype(BFLOAT16).astype(np.float32)
     np.testing.assert_array_equal(narrow.astype(np.float32), expected)
     halfway = np.array([0x3F808000, 0x3F818000, 0x7F7F8000, 0x7FFFFFFF], np.uint32)
-    bfloat16.narrow(narrow[:4], halfway.view(np.float32))
+    widen.narrow(narrow[:4], halfway.view(np.float32))
     assert [hex(bits) for bits in narrow[:3].view(np.uint16)] == ["0x3f80", "0x3f82", "0x7f80"]
     assert np.isnan(narrow[3])
 
@@ -260,7 +259,7 @@ def small_cases(count: int) -> None:
     def size(case: Case) -> int:
         return sum(array.size for array in case.inputs.values() if array is not None)
 
-    for name in NARROW:
+    for name in PRODUCTS:
         for case in sorted(cases(name), key=size)[:count]:
             assert_agrees(case, cpu.TABLE[name], BFLOAT16)
 

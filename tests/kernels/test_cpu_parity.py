@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from agreement import assert_agrees
-from cases import Case, cases, conv_case, make, pool_case, run
+from cases import Case, cases, conv_case, dtypes, make, pool_case, run
 from geometries import conv_geometries, pool_geometries
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,10 +22,14 @@ def test_every_compiled_kernel_is_in_the_contract():
     assert set(cpu.TABLE) <= set(KERNELS)
 
 
-@both_precisions
 @pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, id=f"{name}-{case.id}") for name in cpu.TABLE for case in cases(name)],
+    ("case", "dtype"),
+    [
+        pytest.param(case, dtype, id=f"{name}-{case.id}-{dtype.__name__}")
+        for name in cpu.TABLE
+        for case in cases(name)
+        for dtype in dtypes(name)
+    ],
 )
 def test_agrees_with_the_reference(case: Case, dtype: type):
     assert_agrees(case, cpu.TABLE[case.kernel], dtype)

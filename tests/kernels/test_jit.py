@@ -31,7 +31,7 @@ def test_everything_runs_as_plain_python():
     code = """
 import numpy as np
 from agreement import assert_agrees
-from cases import cases
+from cases import cases, dtypes
 from tinyvision_kernels import cpu
 
 for name, kernel in cpu.TABLE.items():
@@ -39,7 +39,8 @@ for name, kernel in cpu.TABLE.items():
     work = lambda case: sum(a.size for a in case.inputs.values() if a is not None)
     finite = [c for c in cases(name) if "NaN" not in c.id and "large" not in c.id]
     for case in sorted(finite, key=work)[:2]:
-        assert_agrees(case, kernel, np.float32)
+        for dtype in dtypes(name):
+            assert_agrees(case, kernel, dtype)
 print(len(cpu.TABLE))
 """
     assert int(python(code, NUMBA_DISABLE_JIT="1")[0]) > 30

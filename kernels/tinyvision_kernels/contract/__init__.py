@@ -15,8 +15,7 @@ implementation. The reference kernels take the array module as one more argument
 The one float type is float32 or float64. Some kernels take bfloat16 as well, the upper half of a
 float32: its range in half the memory, with two to three digits. They multiply such numbers exactly,
 add up in float32, and round a number once, when it is stored, to the nearest (of two, to the even
-one). Arrays that three digits would spoil stay float32, and the contract lists them: biases, and
-the gradients of weights, which are sums over a batch and go to an optimiser in float32.
+one). Arrays that three digits would spoil are float32 even then: :data:`FLOAT32`.
 
 Letters: N images, H x W pixels, C input and O output channels, OH x OW window positions, KH x KW
 window cells, I inputs of a dense layer, M rows, K classes, D features, G groups. Gradients carry a
@@ -24,10 +23,11 @@ window cells, I inputs of a dense layer, M rows, K classes, D features, G groups
 """
 
 from . import activation, conv, dense, fused_conv, fused_norm, loss, norm, pool, random, update
-from .registry import KERNELS, Contract, OptionalShape, Pads, Pair, Shape, ShapeError
+from .registry import FLOAT32, KERNELS, Contract, OptionalShape, Pads, Pair, Shape, ShapeError
 from .window import window_count, windows
 
 __all__ = [
+    "FLOAT32",
     "KERNELS",
     "Contract",
     "OptionalShape",

@@ -16,7 +16,7 @@ def _divides(groups: int, channels: int, name: str) -> None:
     need(channels % groups == 0, f"{name}={channels} channels do not divide into {groups} groups")
 
 
-@kernel("y", bfloat16=("b",))
+@kernel("y", bfloat16=True)
 def conv2d(
     x: Shape,
     w: Shape,
@@ -44,7 +44,7 @@ def conv2d(
     return ((x[0], oh, ow, w[3]),)
 
 
-@kernel("dx", bfloat16=())
+@kernel("dx", bfloat16=True)
 def conv2d_dx(
     dy: Shape,
     w: Shape,
@@ -72,7 +72,7 @@ def conv2d_dx(
     return ((dy[0], *size, w[2] * groups),)
 
 
-@kernel("dw", bfloat16=("dw",))
+@kernel("dw", bfloat16=True)
 def conv2d_dw(
     x: Shape,
     dy: Shape,
@@ -99,7 +99,7 @@ def conv2d_dw(
     return ((*window, x[3] // groups, dy[3]),)
 
 
-@kernel("db", bfloat16=("db",))
+@kernel("db", bfloat16=True)
 def bias_grad(dy: Shape) -> tuple[Shape, ...]:
     """db[o] = sum of dy over all axes but the last."""
     need(len(dy) >= 1, "dy must have a last axis of channels, it is a single number")

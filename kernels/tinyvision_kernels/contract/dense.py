@@ -3,7 +3,7 @@
 from .registry import OptionalShape, Shape, kernel, need, rank
 
 
-@kernel("y", bfloat16=("b",))
+@kernel("y", bfloat16=True)
 def dense(x: Shape, w: Shape, b: OptionalShape) -> tuple[Shape, ...]:
     """y[n,o] = b[o] + sum_i x[n,i] * w[i,o]."""
     rank("x", x, "NI")
@@ -13,7 +13,7 @@ def dense(x: Shape, w: Shape, b: OptionalShape) -> tuple[Shape, ...]:
     return ((x[0], w[1]),)
 
 
-@kernel("dx", bfloat16=())
+@kernel("dx", bfloat16=True)
 def dense_dx(dy: Shape, w: Shape) -> tuple[Shape, ...]:
     """dx[n,i] = sum_o dy[n,o] * w[i,o]."""
     rank("dy", dy, "NO")
@@ -22,7 +22,7 @@ def dense_dx(dy: Shape, w: Shape) -> tuple[Shape, ...]:
     return ((dy[0], w[0]),)
 
 
-@kernel("dw", bfloat16=("dw",))
+@kernel("dw", bfloat16=True)
 def dense_dw(x: Shape, dy: Shape) -> tuple[Shape, ...]:
     """dw[i,o] = sum_n x[n,i] * dy[n,o]."""
     rank("x", x, "NI")

@@ -20,7 +20,7 @@ POOL = ((2, 2), (2, 2), (0, 0, 0, 0))  # window, stride and padding of a fused m
 OFF = 4  # its argmax where no cell of the window is positive: no gradient passes
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def conv2d_relu(
     x: Shape,
     w: Shape,
@@ -35,7 +35,7 @@ def conv2d_relu(
     return conv2d(x, w, b, stride, pad, dilation, groups, algorithm)
 
 
-@kernel("y", "argmax", dtypes={"argmax": "uint8"})
+@kernel("y", "argmax", dtypes={"argmax": "uint8"}, bfloat16=True)
 def conv2d_relu_max_pool(
     x: Shape,
     w: Shape,
@@ -80,13 +80,13 @@ def conv2d_statistics(
     return (y, y[3:], y[3:])
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def dense_relu(x: Shape, w: Shape, b: OptionalShape) -> tuple[Shape, ...]:
     """y = relu(dense(x, w, b)); its first backward step is relu_bias_grad."""
     return dense(x, w, b)
 
 
-@kernel("dz", "db")
+@kernel("dz", "db", bfloat16=True)
 def relu_bias_grad(dy: Shape, y: Shape) -> tuple[Shape, ...]:
     """dz = dy where y > 0, else 0; db[o] = sum of dz over all axes but the last.
 
@@ -95,7 +95,7 @@ def relu_bias_grad(dy: Shape, y: Shape) -> tuple[Shape, ...]:
     return same(dy, y) + bias_grad(dy)
 
 
-@kernel("dz", "db", dtypes={"argmax": "uint8"})
+@kernel("dz", "db", dtypes={"argmax": "uint8"}, bfloat16=True)
 def relu_max_pool_bias_grad(dy: Shape, argmax: Shape, size: Pair) -> tuple[Shape, ...]:
     """dz = dy at the cell of each 2x2 window that argmax names, 0 elsewhere; db[o] = sum of dz.
 

@@ -17,7 +17,7 @@ from .pool import max_pool2d, max_pool2d_dx
 from .registry import Shape, each, kernel, need, rank, same
 
 
-@kernel("mean", "inv_std", updates=("running_mean", "running_var"))
+@kernel("mean", "inv_std", updates=("running_mean", "running_var"), bfloat16=True)
 def batch_norm_statistics(
     running_mean: Shape, running_var: Shape, x: Shape, eps: float, momentum: float
 ) -> tuple[Shape, ...]:
@@ -31,7 +31,7 @@ def batch_norm_statistics(
     return (x[-1:], x[-1:])
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def batch_norm_apply(
     x: Shape, gamma: Shape, beta: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -41,7 +41,7 @@ def batch_norm_apply(
     return (x,)
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def batch_norm_apply_relu(
     x: Shape, gamma: Shape, beta: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -49,7 +49,7 @@ def batch_norm_apply_relu(
     return batch_norm_apply(x, gamma, beta, mean, inv_std)
 
 
-@kernel("y", "argmax", dtypes={"argmax": "uint8"})
+@kernel("y", "argmax", dtypes={"argmax": "uint8"}, bfloat16=True)
 def batch_norm_apply_relu_max_pool(
     x: Shape, gamma: Shape, beta: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -63,7 +63,7 @@ def batch_norm_apply_relu_max_pool(
     return pooled
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def batch_norm_apply_add_relu(
     x: Shape, residual: Shape, gamma: Shape, beta: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -75,7 +75,7 @@ def batch_norm_apply_add_relu(
     return batch_norm_apply(x, gamma, beta, mean, inv_std)
 
 
-@kernel("y", "mean", "inv_std", updates=("running_mean", "running_var"))
+@kernel("y", "mean", "inv_std", updates=("running_mean", "running_var"), bfloat16=True)
 def batch_norm_relu(
     running_mean: Shape,
     running_var: Shape,
@@ -89,7 +89,7 @@ def batch_norm_relu(
     return batch_norm(running_mean, running_var, x, gamma, beta, eps, momentum)
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def batch_norm_infer_relu(
     x: Shape, gamma: Shape, beta: Shape, mean: Shape, var: Shape, eps: float
 ) -> tuple[Shape, ...]:
@@ -97,7 +97,7 @@ def batch_norm_infer_relu(
     return batch_norm_infer(x, gamma, beta, mean, var, eps)
 
 
-@kernel("dx", "dgamma", "dbeta")
+@kernel("dx", "dgamma", "dbeta", bfloat16=True)
 def batch_norm_relu_grad(
     dy: Shape, x: Shape, gamma: Shape, beta: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -109,7 +109,7 @@ def batch_norm_relu_grad(
     return batch_norm_grad(dy, x, gamma, mean, inv_std)
 
 
-@kernel("dx", "dgamma", "dbeta", dtypes={"argmax": "uint8"})
+@kernel("dx", "dgamma", "dbeta", dtypes={"argmax": "uint8"}, bfloat16=True)
 def batch_norm_relu_max_pool_grad(
     dy: Shape, argmax: Shape, x: Shape, gamma: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -119,7 +119,7 @@ def batch_norm_relu_max_pool_grad(
     return batch_norm_grad(dz, x, gamma, mean, inv_std)
 
 
-@kernel("dx", "dresidual", "dgamma", "dbeta")
+@kernel("dx", "dresidual", "dgamma", "dbeta", bfloat16=True)
 def batch_norm_add_relu_grad(
     dy: Shape, y: Shape, x: Shape, gamma: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -129,7 +129,7 @@ def batch_norm_add_relu_grad(
     return (dx, dx, dgamma, dbeta)
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def add_relu(a: Shape, b: Shape) -> tuple[Shape, ...]:
     """y = relu(a + b); backward: relu_dx, whose one result is the gradient of a and of b."""
     return same(a, b)

@@ -23,7 +23,7 @@ def _grouped(x: Shape, groups: int) -> Shape:
     return (x[0], groups)
 
 
-@kernel("y", "mean", "inv_std", updates=("running_mean", "running_var"))
+@kernel("y", "mean", "inv_std", updates=("running_mean", "running_var"), bfloat16=True)
 def batch_norm(
     running_mean: Shape,
     running_var: Shape,
@@ -47,7 +47,7 @@ def batch_norm(
     return (x, x[-1:], x[-1:])
 
 
-@kernel("dx", "dgamma", "dbeta")
+@kernel("dx", "dgamma", "dbeta", bfloat16=True)
 def batch_norm_grad(
     dy: Shape, x: Shape, gamma: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -60,7 +60,7 @@ def batch_norm_grad(
     return (x, gamma, gamma)
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def batch_norm_infer(
     x: Shape, gamma: Shape, beta: Shape, mean: Shape, var: Shape, eps: float
 ) -> tuple[Shape, ...]:
@@ -69,7 +69,7 @@ def batch_norm_infer(
     return (x,)
 
 
-@kernel("dx", "dgamma", "dbeta")
+@kernel("dx", "dgamma", "dbeta", bfloat16=True)
 def batch_norm_infer_grad(
     dy: Shape, x: Shape, gamma: Shape, mean: Shape, var: Shape, eps: float
 ) -> tuple[Shape, ...]:
@@ -79,7 +79,7 @@ def batch_norm_infer_grad(
     return (x, gamma, gamma)
 
 
-@kernel("y", "mean", "inv_std")
+@kernel("y", "mean", "inv_std", bfloat16=True)
 def layer_norm(x: Shape, gamma: Shape, beta: Shape, eps: float) -> tuple[Shape, ...]:
     """Normalise each row of x (M, D) over its D features. Source: Ba, Kiros, Hinton 2016."""
     rank("x", x, "MD")
@@ -87,7 +87,7 @@ def layer_norm(x: Shape, gamma: Shape, beta: Shape, eps: float) -> tuple[Shape, 
     return (x, x[:1], x[:1])
 
 
-@kernel("dx", "dgamma", "dbeta")
+@kernel("dx", "dgamma", "dbeta", bfloat16=True)
 def layer_norm_grad(
     dy: Shape, x: Shape, gamma: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
@@ -102,7 +102,7 @@ def layer_norm_grad(
     return (x, gamma, gamma)
 
 
-@kernel("y", "mean", "inv_std")
+@kernel("y", "mean", "inv_std", bfloat16=True)
 def group_norm(x: Shape, gamma: Shape, beta: Shape, groups: int, eps: float) -> tuple[Shape, ...]:
     """Normalise each image and group of C/G channels over H, W and the group.
 
@@ -113,7 +113,7 @@ def group_norm(x: Shape, gamma: Shape, beta: Shape, groups: int, eps: float) -> 
     return (x, statistics, statistics)
 
 
-@kernel("dx", "dgamma", "dbeta")
+@kernel("dx", "dgamma", "dbeta", bfloat16=True)
 def group_norm_grad(
     dy: Shape, x: Shape, gamma: Shape, mean: Shape, inv_std: Shape, groups: int
 ) -> tuple[Shape, ...]:

@@ -31,7 +31,7 @@ def _indexable(window: Pair) -> None:
     )
 
 
-@kernel("y", "argmax", dtypes={"argmax": "uint8"})
+@kernel("y", "argmax", dtypes={"argmax": "uint8"}, bfloat16=True)
 def max_pool2d(x: Shape, window: Pair, stride: Pair, pad: Pads) -> tuple[Shape, ...]:
     """y = the largest cell of each window, argmax = r*KW + s of the first such cell.
 
@@ -44,7 +44,7 @@ def max_pool2d(x: Shape, window: Pair, stride: Pair, pad: Pads) -> tuple[Shape, 
     return (pooled, pooled)
 
 
-@kernel("dx", dtypes={"argmax": "uint8"})
+@kernel("dx", dtypes={"argmax": "uint8"}, bfloat16=True)
 def max_pool2d_dx(
     dy: Shape, argmax: Shape, size: Pair, window: Pair, stride: Pair, pad: Pads
 ) -> tuple[Shape, ...]:
@@ -55,14 +55,14 @@ def max_pool2d_dx(
     return ((dy[0], *size, dy[3]),)
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def avg_pool2d(x: Shape, window: Pair, stride: Pair, pad: Pads) -> tuple[Shape, ...]:
     """y = mean of the real cells of each window (padding is not counted)."""
     rank("x", x, "NHWC")
     return ((x[0], *_pooled(x[1:3], window, stride, pad), x[3]),)
 
 
-@kernel("dx")
+@kernel("dx", bfloat16=True)
 def avg_pool2d_dx(
     dy: Shape, size: Pair, window: Pair, stride: Pair, pad: Pads
 ) -> tuple[Shape, ...]:
@@ -71,21 +71,21 @@ def avg_pool2d_dx(
     return ((dy[0], *size, dy[3]),)
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def global_avg_pool2d(x: Shape) -> tuple[Shape, ...]:
     """y[n,c] = mean over h, w of x[n,h,w,c]."""
     rank("x", x, "NHWC")
     return ((x[0], x[3]),)
 
 
-@kernel("dx")
+@kernel("dx", bfloat16=True)
 def global_avg_pool2d_dx(dy: Shape, size: Pair) -> tuple[Shape, ...]:
     """dx[n,h,w,c] = dy[n,c] / (H * W)."""
     rank("dy", dy, "NC")
     return ((dy[0], *size, dy[1]),)
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def upsample2d(x: Shape, factor: Pair) -> tuple[Shape, ...]:
     """y[n,i,j,c] = x[n, i // fh, j // fw, c]: nearest neighbour."""
     rank("x", x, "NHWC")
@@ -93,7 +93,7 @@ def upsample2d(x: Shape, factor: Pair) -> tuple[Shape, ...]:
     return ((x[0], x[1] * factor[0], x[2] * factor[1], x[3]),)
 
 
-@kernel("dx")
+@kernel("dx", bfloat16=True)
 def upsample2d_dx(dy: Shape, factor: Pair) -> tuple[Shape, ...]:
     """dx[n,h,w,c] = sum of dy over the fh x fw cells that x[n,h,w,c] became."""
     rank("dy", dy, "NHWC")

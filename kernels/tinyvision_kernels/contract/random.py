@@ -9,7 +9,7 @@ ROUNDS = 10
 WORD = 0xFFFFFFFF
 
 
-@kernel("y")
+@kernel("y", bfloat16=True)
 def dropout(x: Shape, rate: float, seed: int, purpose: int, step: int) -> tuple[Shape, ...]:
     """y[i] = x[i] / (1 - rate) where word i of Philox(seed, purpose, step) >= rate * 2^32, else 0.
 

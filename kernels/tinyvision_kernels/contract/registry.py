@@ -33,14 +33,21 @@ class Contract:
     shapes: Callable[..., tuple[Shape, ...]]
     formula: str
     dtypes: Mapping[str, str] = field(default_factory=dict)  # of arrays not of the one float type
-    # Whether the one float type may be bfloat16: None, or the arrays that are float32 all the same.
-    bfloat16: tuple[str, ...] | None = None
+    bfloat16: bool = False  # whether the one float type may be bfloat16
 
     def dtype(self, array: str, one: Any) -> Any:
         """Return the dtype of an array where the one float type is the NumPy dtype ``one``."""
-        if array in (self.bfloat16 or ()) and one.name == "bfloat16":
+        if array in FLOAT32 and one.name == "bfloat16":
             return "float32"
         return self.dtypes.get(array, one)
+
+
+# Arrays that three digits would spoil, float32 where the one float type is bfloat16: what has one
+# number a channel, and sums over a batch, such as the gradients of weights.
+FLOAT32 = frozenset([
+    "b", "db", "dw", "gamma", "beta", "dgamma", "dbeta",
+    "mean", "inv_std", "var", "running_mean", "running_var",
+])  # fmt: skip
 
 
 KERNELS: dict[str, Contract] = {}
@@ -50,7 +57,7 @@ def kernel(
     *outputs: str,
     updates: tuple[str, ...] = (),
     dtypes: Mapping[str, str] | None = None,
-    bfloat16: tuple[str, ...] | None = None,
+    bfloat16: bool = False,
 ) -> Callable[[Rule], Rule]:
     """Enter the decorated shape rule into ``KERNELS``."""
 

@@ -11,14 +11,30 @@ import numba
 
 from ..contract import KERNELS
 from . import activation, conv, dense, fused_conv, fused_norm, loss, norm, pool, random, update
+from .widen import through_float32
+
+# What converts bfloat16 as it goes; other kernels pass through whole arrays of float32.
+_TAKE_BFLOAT16 = frozenset([
+    "conv2d", "conv2d_dx", "conv2d_dw", "dense", "dense_dx", "dense_dw", "bias_grad", "dropout",
+    "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "add_relu", "conv2d_relu",
+    "relu_dx", "leaky_relu_dx", "gelu_dx", "silu_dx", "sigmoid_dx", "tanh_dx", "dense_relu",
+])  # fmt: skip
 
 _FAMILIES = (
     *(activation, conv, dense, loss, norm, pool, random, update),
     *(fused_conv, fused_norm),
 )
 
+
+def _entry(name: str, launcher: Callable[..., None]) -> Callable[..., None]:
+    contract = KERNELS[name]
+    if not contract.bfloat16 or name in _TAKE_BFLOAT16:
+        return launcher
+    return through_float32(len(contract.outputs))(launcher)
+
+
 TABLE: Mapping[str, Callable[..., None]] = {
-    name: function
+    name: _entry(name, function)
     for family in _FAMILIES
     for name, function in vars(family).items()
     if name in KERNELS

@@ -7,17 +7,13 @@ nothing else is kept in that type. What reads numbers or stores sums passes them
 are written once.
 """
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import numpy as np
 from numba import types
 from numba.extending import overload
 
-from .chunks import Arrays, Settings, chunk_length, chunked
-from .jit import Array, Function, body_jit, exact_formula_jit
-from .scratch import borrow
+from .jit import Array, exact_formula_jit
 
 BITS = np.dtype(np.uint16)
 
@@ -35,50 +31,6 @@ def bits(array: Array) -> Array:
 def sum_type(array: Array) -> np.dtype:
     """Return the type in which such numbers are added up."""
     return np.dtype(np.float32) if is_bfloat16(array) else array.dtype
-
-
-def widened(array: Array, name: str) -> Array:
-    """Copy bfloat16 numbers to float32, into working memory of that name."""
-    wide = borrow(name, array.size, np.float32)
-    _convert((wide, bits(array).reshape(-1)), (), array.size, chunk_length(array.size))
-    return wide.reshape(array.shape)
-
-
-def narrow(array: Array, wide: Array) -> None:
-    """Round float32 numbers into an array of bfloat16."""
-    arrays = bits(array).reshape(-1), wide.reshape(-1)
-    _convert(arrays, (), array.size, chunk_length(array.size))
-
-
-def through_float32(outputs: int) -> Callable[[Function], Function]:
-    """Have a launcher that knows no bfloat16 take such arrays, the first so many to be filled.
-
-    They pass through working memory in float32: right everywhere, and as slow as two more copies.
-    """
-
-    def decorate(launcher: Function) -> Function:
-        @wraps(launcher)
-        def launch(*arguments: Any) -> None:
-            narrow_ones = [i for i, a in enumerate(arguments) if _is_one(a)]
-            wide = list(arguments)
-            for i in narrow_ones:
-                name, array = f"argument {i}", arguments[i]
-                if i < outputs:
-                    wide[i] = borrow(name, array.size, np.float32).reshape(array.shape)
-                else:
-                    wide[i] = widened(array, name)
-            launcher(*wide)
-            for i in narrow_ones:
-                if i < outputs:
-                    narrow(arguments[i], wide[i])
-
-        return launch  # type: ignore[return-value]
-
-    return decorate
-
-
-def _is_one(argument: Any) -> bool:
-    return isinstance(argument, np.ndarray) and is_bfloat16(argument)
 
 
 def number(value: Any) -> Any:
@@ -130,13 +82,3 @@ def _moved(value, array):  # type: ignore[no-untyped-def]
     if value == array.dtype:
         return lambda value, array: value
     return lambda value, array: stored(number(value), array)
-
-
-@body_jit
-def _convert_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    to, of = arrays
-    for i in range(np.uintp(start), np.uintp(stop)):
-        to[i] = stored(number(of[i]), to)
-
-
-_convert = chunked(_convert_of)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from .bfloat16 import bits, number, stored, sum_type
 from .jit import Array, Function, body_jit, kernel_jit
 
 SMALLEST = 16384  # elements; below this, entering a parallel region (2 us) costs more than it saves
@@ -60,14 +61,14 @@ def elementwise(formula: Function, inputs: int) -> Callable[..., None]:
     """Make a kernel of ``y[i] = formula(a[i], b[i], c[i], *settings)`` with one to three inputs.
 
     It is called as ``kernel(y, a, ..., *settings)`` with arrays of any one shape and plain numbers.
-    ``formula`` is a ``formula_jit`` function.
+    ``formula`` is a ``formula_jit`` function; of bfloat16 it takes and gives float32.
     """
     run = chunked((_fill_from_one, _fill_from_two, _fill_from_three)[inputs - 1](formula))
 
     def launch(y: Array, *inputs_and_settings: Any) -> None:
-        number = y.dtype.type
-        arrays = tuple(a.reshape(-1) for a in (y, *inputs_and_settings[:inputs]))
-        settings = tuple(number(s) for s in inputs_and_settings[inputs:])
+        of_type = sum_type(y).type
+        arrays = tuple(bits(a).reshape(-1) for a in (y, *inputs_and_settings[:inputs]))
+        settings = tuple(of_type(s) for s in inputs_and_settings[inputs:])
         run(arrays, settings, y.size, chunk_length(y.size))
 
     return launch
@@ -78,7 +79,7 @@ def _fill_from_one(formula: Function) -> Kernel:
     def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
         y, a = arrays
         for i in range(np.uintp(start), np.uintp(stop)):
-            y[i] = formula(a[i], *settings)
+            y[i] = stored(formula(number(a[i]), *settings), y)
 
     return fill
 
@@ -88,7 +89,7 @@ def _fill_from_two(formula: Function) -> Kernel:
     def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
         y, a, b = arrays
         for i in range(np.uintp(start), np.uintp(stop)):
-            y[i] = formula(a[i], b[i], *settings)
+            y[i] = stored(formula(number(a[i]), number(b[i]), *settings), y)
 
     return fill
 
@@ -98,6 +99,6 @@ def _fill_from_three(formula: Function) -> Kernel:
     def fill(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
         y, a, b, c = arrays
         for i in range(np.uintp(start), np.uintp(stop)):
-            y[i] = formula(a[i], b[i], c[i], *settings)
+            y[i] = stored(formula(number(a[i]), number(b[i]), number(c[i]), *settings), y)
 
     return fill

@@ -12,10 +12,10 @@ from numba.np.ufunc import get_thread_id
 
 from .bfloat16 import bits, sum_type
 from .jit import Array, config, kernel_jit
-from .pairs import sum_along_last, sum_along_rows
+from .pairs import for_panels, sum_along_first, sum_along_last
 from .panels import Panels, matrix_panels
 from .product import multiply
-from .rows import add_to
+from .rows import leave
 from .scratch import borrow
 from .tile import BLOCK_BYTES, TALL
 
@@ -26,7 +26,7 @@ DEPTH = 512  # rows of b in one go: a piece of a panel that stays in the nearest
 def dense(y: Array, x: Array, w: Array, b: Array | None) -> None:
     """y (N, O) = x (N, I) @ w (I, O) + b (O,)."""
     bias = np.zeros(w.shape[1], sum_type(w)) if b is None else b
-    x, w = sum_along_last(x, "x"), sum_along_rows(w, "w")
+    x, w = sum_along_last(x, "x"), for_panels(w, "w")
     _product(bits(y), x, (x.shape[1], 1), x.shape[1], matrix_panels(w), bias)
 
 
@@ -40,7 +40,7 @@ def dense_dx(dx: Array, dy: Array, w: Array) -> None:
 def dense_dw(dw: Array, x: Array, dy: Array) -> None:
     """dw (I, O) = x.T (I, N) @ dy (N, O)."""
     bias = np.zeros(dy.shape[1], dw.dtype)
-    x, dy = sum_along_rows(x, "x"), sum_along_rows(dy, "dy")
+    x, dy = sum_along_first(x, "x"), for_panels(dy, "dy")
     _product(dw, x, (1, x.shape[1]), x.shape[0], matrix_panels(dy), bias)
 
 
@@ -53,7 +53,7 @@ def _product(
     sums = sums.reshape(config.NUMBA_NUM_THREADS, -1)
     _product_tiles(
         c.reshape(-1), a.reshape(-1), b.numbers, bias, sums,
-        _table(STRIP, a_steps[0]), _table(DEPTH, a_steps[1]),
+        _table(STRIP, c.shape[1]), _table(STRIP, a_steps[0]), _table(DEPTH, a_steps[1]),
         c.shape, a_steps, (b.row_step, b.block_step), depth,
     )  # fmt: skip
 
@@ -70,6 +70,7 @@ def _product_tiles(
     b: Array,
     bias: Array,
     sums_of_threads: Array,  # (threads, STRIP * block)
+    c_rows: Array,
     a_rows: Array,
     a_cols: Array,
     shape: tuple[int, int],
@@ -98,5 +99,7 @@ def _product_tiles(
                 b, panel * b_block + k * b_row, b_row,
                 height, width, min(DEPTH, depth - k), k > 0,
             )  # fmt: skip
-        for i in range(height):
-            add_to(c, (first + i) * columns + column, sums, i * block, bias, column, width)
+        leave(
+            c, first * columns + column, c_rows, 0,
+            sums, 0, block, bias, column, height, width,
+        )  # fmt: skip

@@ -21,14 +21,73 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from .bfloat16 import bits, is_bfloat16, widened
+from .bfloat16 import bits, is_bfloat16
 from .chunks import Arrays, Settings, chunk_rows, chunked
 from .jit import Array, body_jit, formula_jit, inline_jit
 from .rows import copy
 from .scratch import borrow
 from .tile import BLOCK_BYTES, HOST, host_features
+from .widen import widened
 
 NATIVE = "avx512bf16" in host_features() and HOST.vector_bytes == 64
+
+
+def sum_along_last(a: Array, name: str, groups: int = 1) -> Array:
+    """Prepare a factor (..., K) of a product that sums over its last axis, in each of its groups.
+
+    Parameters
+    ----------
+    a : ndarray
+        Arrays that are not bfloat16 come back as they are.
+    name : str
+        Of the working memory, if some is needed.
+    groups : int
+        Parts of the last axis with a sum of their own.
+
+    Returns
+    -------
+    ndarray
+        Of pairs, (..., groups * ceil(K / groups / 2)), or of float32.
+    """
+    if not is_bfloat16(a):
+        return a
+    if not NATIVE:
+        return widened(a, name)
+    length = a.shape[-1] // groups
+    if length % 2 == 0:
+        return a.view(np.uint32)
+    pairs = (length + 1) // 2
+    padded = borrow(name, a.size // length * pairs, np.uint32)
+    rows = a.size // length
+    arrays = padded.view(np.uint16), bits(a).reshape(-1)
+    _fill_up(arrays, (length,), rows, chunk_rows(rows, length))
+    return padded.reshape(*a.shape[:-1], groups * pairs)
+
+
+def sum_along_first(a: Array, name: str) -> Array:
+    """Prepare a factor (K, L) of a product that sums over its first axis.
+
+    Returns pairs, (ceil(K / 2), L), or float32, or an array that is not bfloat16 as it is.
+    """
+    if not is_bfloat16(a):
+        return a
+    if not NATIVE:
+        return widened(a, name)
+    K, L = a.shape
+    rows = (K + 1) // 2
+    pairs = borrow(name, rows * L, np.uint32)
+    _interleave((pairs, bits(a).reshape(-1)), (L,), rows, chunk_rows(rows, L))
+    return pairs.reshape(rows, L)
+
+
+def for_panels(b: Array, name: str) -> Array:
+    """Prepare a factor (..., K, L) whose panels are summed over K (:func:`.panels.pack`).
+
+    Returns the bits of bfloat16, of which the panels will make pairs, or float32, or ``b``.
+    """
+    if not is_bfloat16(b):
+        return b
+    return bits(b) if NATIVE else widened(b, name)
 
 
 def images_in_a_step(x: Array) -> int:
@@ -88,76 +147,23 @@ def _interleave_row(c: Array, c_at: int, a: Array, a_at: int, partner: int, coun
             c[to + j] = np.uint32(a[low + j]) | np.uint32(a[high + j]) << np.uint32(16)
 
 
-def sum_along_last(a: Array, name: str, groups: int = 1) -> Array:
-    """Prepare a factor (..., K) of a product that sums over its last axis, in each of its groups.
-
-    Parameters
-    ----------
-    a : ndarray
-        Arrays that are not bfloat16 come back as they are.
-    name : str
-        Of the working memory, if some is needed.
-    groups : int
-        Parts of the last axis with a sum of their own.
-
-    Returns
-    -------
-    ndarray
-        Of pairs, (..., groups * ceil(K / groups / 2)), or of float32.
-    """
-    if not is_bfloat16(a):
-        return a
-    if not NATIVE:
-        return widened(a, name)
-    length = a.shape[-1] // groups
-    pairs = -(-length // 2)
-    shape = (*a.shape[:-1], groups * pairs)
-    if length % 2 == 0:
-        return a.view(np.uint32)
-    padded = borrow(name, a.size // length * pairs, np.uint32)
-    rows = a.size // length
-    arrays, settings = (padded.view(np.uint16), bits(a).reshape(-1)), (length,)
-    _pad_rows(arrays, settings, rows, chunk_rows(rows, length))
-    return padded.reshape(shape)
-
-
-def sum_along_rows(b: Array, name: str) -> Array:
-    """Prepare a factor (..., K, L) of a product that sums over its last axis but one.
-
-    Returns an array of pairs, (..., ceil(K / 2), L), or else as :func:`sum_along_last`.
-    """
-    if not is_bfloat16(b):
-        return b
-    if not NATIVE:
-        return widened(b, name)
-    *many, K, L = b.shape
-    pairs = borrow(name, b.size // (K * L) * -(-K // 2) * L, np.uint32)
-    rows = pairs.size // L
-    _interleave((pairs, bits(b).reshape(-1)), (K, L), rows, chunk_rows(rows, L))
-    return pairs.reshape(*many, -(-K // 2), L)
-
-
-@body_jit
-def _pad_rows_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    padded, a = arrays
-    length = settings[0]
-    for row in range(start, stop):
-        to, of = np.uintp(row * (length + 1)), np.uintp(row * length)
-        for j in range(np.uintp(length)):
-            padded[to + j] = a[of + j]
-        padded[to + np.uintp(length)] = 0
-
-
 @body_jit
 def _interleave_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    pairs, b = arrays
-    K, L = settings
-    pairs_of_k = (K + 1) // 2
+    pairs, a = arrays
+    length = settings[0]
     for row in range(start, stop):  # of pairs
-        first = row // pairs_of_k * K + row % pairs_of_k * 2
-        partner = (first + 1) * L if row % pairs_of_k * 2 + 1 < K else -1
-        _interleave_row(pairs, row * L, b, first * L, partner, L)
+        low, high = 2 * row * length, (2 * row + 1) * length
+        _interleave_row(pairs, row * length, a, low, high if high < a.size else -1, length)
 
 
-_pad_rows = chunked(_pad_rows_of)
+@body_jit
+def _fill_up_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+    even, odd = arrays
+    length = settings[0]
+    for row in range(start, stop):
+        copy(even, row * (length + 1), odd, row * length, length)
+        even[row * (length + 1) + length] = 0
+
+
+_fill_up = chunked(_fill_up_of)
 _interleave = chunked(_interleave_of)

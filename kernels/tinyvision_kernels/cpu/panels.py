@@ -14,10 +14,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
+from .bfloat16 import BITS
 from .jit import Array, kernel_jit
-from .rows import copy, zero
+from .pairs import copy_rows_of_steps, copy_step
+from .rows import zero
 from .scratch import borrow
 from .tile import BLOCK_BYTES, HOST
+
+# A line of memory may stand in only a few places of the nearest cache, told by the last bits of its
+# address. Rows that lie a multiple of so many bytes apart all want the same ones.
+CROWDED = 1024
 
 
 class Panels(NamedTuple):
@@ -31,12 +37,14 @@ class Panels(NamedTuple):
 def matrix_panels(b: Array, transposed: bool = False) -> Panels:
     """Lay out a matrix (depth, columns), or (columns, depth) if ``transposed``.
 
-    A matrix whose columns are whole vectors is left where it stands.
+    A matrix whose columns are whole vectors is left where it stands, unless its rows are crowded.
     """
     flat = b.reshape(-1)
     depth, columns = b.shape[::-1] if transposed else b.shape
     block = BLOCK_BYTES // b.itemsize
-    if not transposed and columns % (HOST.vector_bytes // b.itemsize) == 0:
+    whole = columns % (HOST.vector_bytes // b.itemsize) == 0
+    crowded = columns * b.itemsize % CROWDED == 0
+    if whole and not (transposed or crowded or b.dtype == BITS):
         return Panels(flat, columns, block)
     steps = (1, depth) if transposed else (columns, 1)
     return pack(flat, np.zeros(1, np.int64), (depth, columns), steps, (1, 0))
@@ -50,9 +58,10 @@ def pack(
     Parameters
     ----------
     b : ndarray
-        Flat.
+        Flat. Of bfloat16, each two rows of a piece become one row of pairs (:mod:`.pairs`), and an
+        odd one at its end gets zeros for a partner.
     taps : ndarray of int64
-        Where each piece begins; the panels' depth is ``len(taps) * shape[0]``.
+        Where each piece begins; the panels' depth is ``len(taps) * shape[0]``, or that of pairs.
     shape : tuple of int
         (depth, columns) of a piece.
     steps : tuple of int
@@ -61,11 +70,12 @@ def pack(
         How many such matrices there are, and the numbers from one to the next. Their panels follow
         one another.
     """
-    block = BLOCK_BYTES // b.itemsize
-    depth = len(taps) * shape[0]
+    together, dtype = (2, np.dtype(np.uint32)) if b.dtype == BITS else (1, b.dtype)
+    block = BLOCK_BYTES // dtype.itemsize
+    depth = len(taps) * -(-shape[0] // together)
     blocks = -(-shape[1] // block)
-    numbers = borrow("panels", groups[0] * blocks * depth * block, b.dtype)
-    _pack(numbers, b, taps, shape, steps, groups)
+    numbers = borrow("panels", groups[0] * blocks * depth * block, dtype)
+    _pack(numbers, b, taps, shape, steps, groups, together)
     return Panels(numbers, block, depth * block)
 
 
@@ -77,23 +87,34 @@ def _pack(
     shape: tuple[int, int],
     steps: tuple[int, int],
     groups: tuple[int, int],
+    together: int,
 ) -> None:
     depth, columns = shape
     row_step, column_step = steps
     group_count, group_step = groups
-    block = BLOCK_BYTES // b.itemsize
+    block = BLOCK_BYTES // panels.itemsize
+    rows = (depth + together - 1) // together
     blocks = (columns + block - 1) // block
     for task in prange(group_count * blocks * taps.size):
         panel, tap = task // taps.size, task % taps.size
         first = panel % blocks * block  # column
         of = taps[tap] + panel // blocks * group_step + first * column_step
-        to = task * depth * block
+        to = task * rows * block
         width = min(block, columns - first)
-        for k in range(depth):
-            if column_step == 1:
-                copy(panels, to + k * block, b, of + k * row_step, width)
-            else:
+        if column_step == 1:
+            whole = depth // together
+            partner = of + row_step
+            copy_rows_of_steps(
+                panels, to, block, b, of, partner, together * row_step, whole, width
+            )  # fmt: skip
+            if whole < rows:
+                last = to + whole * block
+                copy_step(panels, last, b, of + 2 * whole * row_step, -1, width)
+        else:
+            for k in range(depth):
                 for j in range(np.uintp(width)):
                     at = np.uintp(of + k * row_step) + j * np.uintp(column_step)
                     panels[np.uintp(to + k * block) + j] = b[at]
-            zero(panels, to + k * block + width, block - width)
+        if width < block:
+            for k in range(rows):
+                zero(panels, to + k * block + width, block - width)

@@ -3,13 +3,40 @@
 import numpy as np
 
 from .bfloat16 import moved
-from .jit import Array, formula_jit
+from .jit import Array, formula_jit, inline_jit
 from .vector import lane_count, load, load_first, store, store_first
+
+
+@inline_jit
+def leave(
+    c: Array, c_at: int, c_rows: Array, first: int,
+    a: Array, a_at: int, a_row: int, b: Array, b_at: int, rows: int, count: int,
+) -> None:  # fmt: skip
+    """c[i, j] = a[i, j] + b[j] for j < count: finished sums leave, their bias on top.
+
+    Row i of c begins at ``c_at + c_rows[first + i]``, row i of a at ``a_at + i * a_row``. All rows
+    in one call: for each one Numba would count the references to three arrays up and down.
+    """
+    lanes = lane_count(a)
+    whole = count - count % lanes
+    for i in range(rows):
+        to, of = c_at + c_rows[first + i], a_at + i * a_row
+        if count == lanes:  # the common cases: one vector, or the two of a tile
+            store(c, to, load(a, of) + load(b, b_at))
+        elif count == 2 * lanes:
+            store(c, to, load(a, of) + load(b, b_at))
+            store(c, to + lanes, load(a, of + lanes) + load(b, b_at + lanes))
+        else:
+            for j in range(0, whole, lanes):
+                store(c, to + j, load(a, of + j) + load(b, b_at + j))
+            rest = count - whole
+            total = load_first(a, of + whole, rest) + load_first(b, b_at + whole, rest)
+            store_first(c, to + whole, total, rest)
 
 
 @formula_jit
 def add_to(c: Array, c_at: int, a: Array, a_at: int, b: Array, b_at: int, count: int) -> None:
-    """c[j] = a[j] + b[j] for j < count: a finished row of sums leaves, its bias on top.
+    """c[j] = a[j] + b[j] for j < count.
 
     The vectors are explicit: for a row as short as a block of columns LLVM would unroll the loop
     into numbers before it looks for vectors.

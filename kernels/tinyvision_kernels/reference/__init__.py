@@ -25,9 +25,7 @@ _FAMILIES = (
 
 def _entry(name: str, function: Callable[..., None]) -> Callable[..., None]:
     contract = KERNELS[name]
-    if contract.bfloat16 is None:
-        return function
-    return through_float32(function, len(contract.outputs))
+    return through_float32(function, len(contract.outputs)) if contract.bfloat16 else function
 
 
 TABLE: Mapping[str, Callable[..., None]] = {

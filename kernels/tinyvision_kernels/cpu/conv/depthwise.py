@@ -7,11 +7,11 @@ channels (:func:`_multiply_add`), and all skip the padding instead of reading it
 import numpy as np
 from numba import prange
 
-from ..bfloat16 import through_float32
 from ..jit import Array, inline_jit, kernel_jit
 from ..rows import copy, zero
 from ..scratch import borrow
 from ..sums import add_slices, slice_count
+from ..widen import through_float32
 from .bands import Axis
 from .geometry import Geometry
 

@@ -18,10 +18,10 @@ from numba.np.ufunc import get_thread_id
 
 from ..bfloat16 import bits, sum_type
 from ..jit import Array, config, kernel_jit
-from ..pairs import copy_rows_of_steps, images_in_a_step, sum_along_last, sum_along_rows
+from ..pairs import copy_rows_of_steps, for_panels, images_in_a_step, sum_along_last
 from ..panels import Panels, pack
 from ..product import multiply, whole_tiles
-from ..rows import add_to, zero
+from ..rows import leave, zero
 from ..scratch import borrow
 from ..sums import add_slices_of_blocks, slice_count
 from ..tile import BLOCK_BYTES, TALL
@@ -41,7 +41,7 @@ def applies(geometry: Geometry, dtype: np.dtype) -> bool:
 def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> None:
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and bias (O,)."""
     groups = geometry.groups
-    x, w = sum_along_last(x, "x", groups), sum_along_rows(w, "w")
+    x, w = sum_along_last(x, "x", groups), for_panels(w, "w")
     KH, KW, C, O = w.shape  # C of one group
     taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
     panels = pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
@@ -184,9 +184,10 @@ def _multiply_bands(
                         panels, (panel * depth + k) * block, block,
                         whole_tiles(height), width, min(DEPTH, depth - k), k > 0,
                     )  # fmt: skip
-                for p in range(height):
-                    to = start + targets[first + p] + channel
-                    add_to(y, to, totals, sums + p * block, bias, channel, width)
+                leave(
+                    y, start + channel, targets, first,
+                    totals, sums, block, bias, channel, height, width,
+                )  # fmt: skip
 
 
 @kernel_jit

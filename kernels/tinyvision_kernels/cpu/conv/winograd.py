@@ -13,13 +13,14 @@ import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
 
-from ..bfloat16 import bits, is_bfloat16, widened
+from ..bfloat16 import bits, is_bfloat16
 from ..jit import Array, config, kernel_jit
 from ..panels import pack
 from ..product import multiply_matrix
 from ..rows import copy
 from ..scratch import borrow
 from ..tile import BLOCK_BYTES, HOST, TALL
+from ..widen import widened
 from .geometry import Geometry
 from .patches import copy_patch, whole_vectors
 from .transforms import PATCH, PLANES, POINTS, transform_input, transform_output, transform_weights
