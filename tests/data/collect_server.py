@@ -12,9 +12,15 @@ import numpy as np
 from PIL import Image
 
 
-def picture(seed: int, format: str = "JPEG", size: tuple[int, int] = (48, 40), **options) -> bytes:
+def picture(
+    seed: int,
+    format: str = "JPEG",
+    size: tuple[int, int] = (48, 40),
+    clouds: int = 6,
+    **options: object,
+) -> bytes:
     """Draw coloured clouds, which differ from seed to seed as photos do."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(seed).integers(0, 256, (clouds, clouds, 3), dtype=np.uint8)
     image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
     content = BytesIO()
     image.save(content, format, **options)

@@ -359,7 +359,7 @@ def test_killed_again_and_again_it_loses_nothing(server, folder, tmp_path):
     listing = tmp_path / "urls.txt"
     listing.write_text("".join(f"{url} c{i % 3}\n" for i, url in enumerate(urls)))
     dice = random.Random(0)
-    for _ in range(3):
+    for _ in range(2):
         done = recorded(folder)
         asked = len(server.requests)
         child = start(folder, listing, "--workers", "2")

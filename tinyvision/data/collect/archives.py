@@ -5,18 +5,19 @@ is stored under a name made here, and links, devices and names that lead outside
 one. What unpacks to far more than it has, a decompression bomb, ends the reading.
 """
 
+import bz2
+import gzip
 import lzma
 import stat
 import tarfile
 import zipfile
-from bz2 import BZ2File
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from gzip import GzipFile
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from ...errors import DataError
 from ..answers import RefusedError
@@ -29,7 +30,11 @@ FREE = 256_000_000  # bytes that may be unpacked whatever the archive's size
 RATIO = 200  # times the archive's size: images are compressed already, even bitmaps shrink less
 
 
-_OPENERS = {b"\x1f\x8b": GzipFile, b"BZh": BZ2File, b"\xfd7zXZ\0": lzma.LZMAFile}
+_OPENERS: dict[bytes, Callable[..., Any]] = {  # by how a file begins
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}
 
 
 def is_archive(path: Path) -> bool:
@@ -86,12 +91,18 @@ def _zip_problem(entry: zipfile.ZipInfo) -> str | None:
 def _tar_members(path: Path, licence: str | None) -> Iterator[Found]:
     # Twice from the front: first the names, which tell the classes, then the content.
     names: list[tuple[str, str | None]] = []
-    with _unpacked_tar(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        names += [(entry.name, _tar_problem(entry)) for entry in tar if not entry.isdir()]
+    with (
+        suppress(*DAMAGED),  # which ends the second reading at the same place
+        _unpacked_tar(path) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as tar,
+    ):
+        for entry in tar:
+            if not entry.isdir():
+                names.append((entry.name, _tar_problem(entry)))
     found = iter(_judged(path, names, licence))
     with _unpacked_tar(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
         for entry in tar:
-            if not entry.isdir() and (item := next(found)) is not None:
+            if not entry.isdir() and (item := next(found, None)) is not None:
                 yield replace(item, open=partial(_opened, tar, entry))
 
 
@@ -114,16 +125,15 @@ def _judged(
     outside = [_leads_outside(path) for path in paths]
     place = places([p for p, i, o in zip(paths, ignored, outside, strict=True) if not i and not o])
     judged: list[Found | None] = []
-    seen: set[PurePosixPath] = set()
-    for (name, problem), path, ignore, out in zip(names, paths, ignored, outside, strict=True):
+    times: Counter[str] = Counter()
+    for (name, problem), ignore, out in zip(names, ignored, outside, strict=True):
         if ignore:
             judged.append(None)
             continue
         folder, trouble = ("", "has a name that leads outside the archive") if out else next(place)
-        if path in seen:
-            trouble = "has the name of another file of the archive"
-        seen.add(path)
-        wanted = Wanted(member_url(archive, name), label_of(folder), licence, folder)
+        times[name] += 1  # an archive may hold several files of one name: each has its address
+        url = member_url(archive, name if times[name] == 1 else f"{name} ({times[name]})")
+        wanted = Wanted(url, label_of(folder), licence, folder)
         why = problem or trouble
         judged.append(Found(wanted, problem=RefusedError(why) if why else None))
     return judged
@@ -185,5 +195,5 @@ def _unpacked_tar(path: Path) -> Iterator[BinaryIO]:
         if opener is None:
             yield file
         else:
-            with _Meter(path).read(cast(IO[bytes], opener(cast(IO[bytes], file)))) as stream:
+            with _Meter(path).read(opener(file)) as stream:
                 yield stream
