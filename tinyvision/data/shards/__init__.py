@@ -8,8 +8,11 @@ else is known. Every program that reads tar reads them. Beside them lies ``index
 
 ======================  ==================================================
 ``tar.py``              the convention: samples into a tar and out of it
+``members.py``          the headers of a tar, read quickly
 ``index.py``            what is known of all shards; checking them
 ``pack.py``             :func:`pack` writes shards
+``writer.py``           shard after shard
+``shrink.py``           :class:`Shrink` reduces large photos on the way
 ``shards.py``           :class:`Shards` streams them in an order by seed
 ======================  ==================================================
 """

@@ -8,8 +8,10 @@ import io
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from ...errors import DataError
+from .members import read_members
 
 IMAGE_EXTENSIONS = (
     "jpg",
@@ -55,16 +57,10 @@ def read_samples(path: Path, start: int = 0) -> Iterator[tuple[str, Fields]]:
         The shard is missing, damaged or cut short.
     """
     try:
-        with path.open("rb", _BUFFER) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for number, (key, members) in enumerate(_grouped(tar)):
-                if number >= start:
-                    yield key, {ext: _content(path, tar, member) for ext, member in members.items()}
+        with path.open("rb", _BUFFER) as file:
+            yield from _grouped(file, path, start)
     except FileNotFoundError:
         raise DataError(f"There is no shard {path}.") from None
-    except (tarfile.TarError, EOFError) as error:
-        raise DataError(
-            f"{path} is a damaged shard ({str(error).rstrip('.')}); pack or fetch it again."
-        ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
 
@@ -74,32 +70,32 @@ def image_field(fields: Mapping[str, bytes]) -> str | None:
     return next((extension for extension in IMAGE_EXTENSIONS if extension in fields), None)
 
 
-def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
+def _grouped(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[str, Fields]]:
     """Collect neighbouring files of one key."""
-    current, members = None, dict[str, tarfile.TarInfo]()
-    while (member := tar.next()) is not None:
-        # tarfile remembers every member, for lookups that nobody makes here: a kilobyte each
-        tar.members.clear()  # type: ignore[attr-defined]
-        folder, _, name = member.name.rpartition("/")
-        stem, dot, extension = name.partition(".")
-        if not member.isreg() or not stem or not dot or name.startswith("__"):
-            continue  # folders, hidden files, notes about the whole shard
+    current, fields, number = None, Fields(), 0
+    for name, size in read_members(file, path):
+        folder, _, base = name.rpartition("/")
+        stem, dot, extension = base.partition(".")
+        if not stem or not dot or base.startswith("__"):
+            continue  # hidden files, notes about the whole shard
         key = f"{folder}/{stem}" if folder else stem
         if key != current:
             if current is not None:
-                yield current, members
-            current, members = key, {}
-        members[extension.lower()] = member
-    if current is not None:
-        yield current, members
+                if number >= start:
+                    yield current, fields
+                number += 1
+            current, fields = key, Fields()
+        if number >= start:
+            fields[extension.lower()] = _content(file, path, name, size)
+    if current is not None and number >= start:
+        yield current, fields
 
 
-def _content(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)
-    content = b"" if file is None else file.read()
-    if len(content) != member.size:
+def _content(file: BinaryIO, path: Path, name: str, size: int) -> bytes:
+    content = file.read(size)
+    if len(content) != size:
         raise DataError(
-            f"{path} is cut short: {member.name} should have {member.size:,} bytes, but "
-            f"{len(content):,} follow; pack or fetch it again."
+            f"{path} is cut short: {name} should have {size:,} bytes, but {len(content):,} follow; "
+            "pack or fetch it again."
         )
     return content
