@@ -42,6 +42,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: "Server"
 
     def do_GET(self):
+        if self.path.startswith("http://"):  # asked as a proxy, which has every page of the web
+            self.server.proxied.append(self.path)
+            self.path = "/" + self.path.split("/", 3)[3]
         self.server.note(self.path)
         self.count = self.server.counts[self.path]
         word, _, rest = self.path.lstrip("/").partition("/")
@@ -219,6 +222,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.times: list[float] = []
         self.counts: Counter[str] = Counter()
         self.cookies: list[str | None] = []
+        self.proxied: list[str] = []
         self.gate = threading.Event()
         self.elsewhere = ""
         self._note = threading.Lock()

@@ -323,6 +323,17 @@ def test_a_certificate_is_wanted(server, folder):
     assert (record.status, record.reason) == ("refused", "has no valid certificate")
 
 
+def test_a_proxy_of_the_environment_is_used_but_not_for_private_addresses(
+    server, folder, monkeypatch
+):
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTP_PROXY", server.url(""))
+    public, private = "http://no-such-host.invalid/good/1", "http://192.168.0.1/good/2"
+    collected = collect([public, private], folder)
+    assert [record.status for record in collected.records] == ["stored", "refused"]
+    assert server.proxied == [public]
+
+
 # --- killed, interrupted, out of space ---
 
 

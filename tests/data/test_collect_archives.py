@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from collect_server import picture
 
@@ -199,6 +200,32 @@ def test_a_tar_that_is_cut_short_keeps_what_came(tmp_path, pack):
     assert 100 < collected.counts["stored"] < 400
     for record in collected.of("stored"):
         assert (tmp_path / "out" / record.path).is_file()
+
+
+def test_a_tar_whose_bz2_is_damaged_midway_keeps_what_came_before(tmp_path):
+    """Its blocks have 900,000 bytes; damage in one is an OSError, though the disk is fine."""
+    noise = np.random.default_rng(0).bytes(1_000_000)
+    members = {"cats/a.jpg": picture(1), "cats/noise": noise, "cats/b.jpg": picture(2)}
+    source = tarred(tmp_path / "a.tbz", members, "w:bz2")
+    content = bytearray(source.read_bytes())
+    content[-50_000:-49_000] = bytes(1000)
+    source.write_bytes(content)
+    collected = collect(source, tmp_path / "out")
+    assert stored(collected) == ["cats/a"]
+    (problem,) = collected.problems
+    assert "a.tbz is damaged or cut short" in problem
+
+
+def test_a_folder_that_cannot_be_looked_into_is_tried_again(tmp_path):
+    source = tmp_path / "source"
+    (source / "cats").mkdir(parents=True)
+    (source / "cats" / "a.jpg").write_bytes(picture(1))
+    (source / "dogs").mkdir(mode=0)
+    if os.access(source / "dogs", os.R_OK):
+        pytest.skip("here one may read everything")
+    collected = collect(source, tmp_path / "out")
+    assert stored(collected) == ["cats/a"]
+    assert "cannot be looked into" in collected.of("failed")[0].reason
 
 
 def test_a_damaged_member_of_a_zip_is_refused_alone(tmp_path):

@@ -61,7 +61,7 @@ def members(path: Path, licence: str | None) -> Iterator[Found]:
         yield from read(path, licence)
     except BombError:
         raise
-    except DAMAGED as error:
+    except (OSError, *DAMAGED) as error:  # of gzip and bz2, damage is an OSError
         raise DataError(f"{path} is damaged or cut short: {error}.") from None
 
 
@@ -92,7 +92,7 @@ def _tar_members(path: Path, licence: str | None) -> Iterator[Found]:
     # Twice from the front: first the names, which tell the classes, then the content.
     names: list[tuple[str, str | None]] = []
     with (
-        suppress(*DAMAGED),  # which ends the second reading at the same place
+        suppress(OSError, *DAMAGED),  # which ends the second reading at the same place
         _unpacked_tar(path) as stream,
         tarfile.open(fileobj=stream, mode="r|") as tar,
     ):

@@ -55,13 +55,19 @@ def walk(root: Path, licence: str | None) -> list[Found]:
         It holds no files.
     """
     paths: list[PurePosixPath] = []
-    for folder, folders, names in os.walk(root):
+    closed: list[Found] = []
+
+    def cannot_look(error: OSError) -> None:
+        problem = FailedError(f"cannot be looked into: {error.strerror}")
+        closed.append(Found(Wanted(Path(error.filename).absolute().as_uri()), problem=problem))
+
+    for folder, folders, names in os.walk(root, onerror=cannot_look):
         folders[:] = sorted(name for name in folders if not is_ignored(name))
         here = PurePosixPath(Path(folder).relative_to(root).as_posix())
         paths += [here / name for name in sorted(names) if not is_ignored(name)]
-    if not paths:
+    if not paths and not closed:
         raise DataError(f"The folder {root} holds no images.")
-    found = []
+    found = closed
     for path, (place, problem) in zip(paths, places(paths), strict=True):
         file = root / path
         if not file.is_file():  # a pipe would wait for ever
