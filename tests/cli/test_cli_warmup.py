@@ -89,6 +89,7 @@ def test_ctrl_c_leaves_what_is_done_and_no_process(store, tmp_path):
         terminal.read_until(None)
     assert terminal.process.returncode == 130
     assert "Traceback" not in terminal.text
+    assert "first run only" not in terminal.text  # that line is for who compiles unasked
     assert terminal.text.count("\x1b[?25l") == terminal.text.count("\x1b[?25h")
     assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
     assert list(store.rglob("*.nbc"))
