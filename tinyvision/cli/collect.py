@@ -120,7 +120,7 @@ def _summarise(screen: Console, collected: Collected) -> None:
     _say(screen, f"{shown(collected.folder)}: {', '.join(parts)}; {collected.new:,} in this run")
     similar = sum(record.similar_to is not None for record in collected.of("stored"))
     if similar:
-        _say(screen, f"{counted(similar, 'stored image')} look like another; --drop-similar omits")
+        _say(screen, f"like another one: {counted(similar, 'image')}; --drop-similar omits")
     for status in ("refused", "failed"):
         records = collected.of(status)
         for record in records[:LISTED]:
