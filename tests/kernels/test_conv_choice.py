@@ -8,7 +8,15 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 
 from tinyvision_kernels.contract import windows
 from tinyvision_kernels.cpu import TABLE, pairs, tile
-from tinyvision_kernels.cpu.conv import choice, depthwise, direct, overlap_add, planar, winograd
+from tinyvision_kernels.cpu.conv import (
+    choice,
+    depthwise,
+    direct,
+    linewise,
+    overlap_add,
+    planar,
+    winograd,
+)
 from tinyvision_kernels.cpu.conv.choice import choose
 from tinyvision_kernels.cpu.conv.geometry import Geometry
 
@@ -37,8 +45,8 @@ def geometry(
         (geometry(128, (3, 3), 64, 64), winograd),
         (geometry(128, (2, 2), 64, 64), direct),  # a quarter of each patch is wanted
         (geometry(32, (14, 14), 64, 64, groups=64), depthwise),
-        (geometry(32, (14, 14), 64, 64, groups=2), direct),
-        (geometry(32, (28, 28), 64, 64, dilation=(2, 2)), direct),
+        (geometry(32, (16, 16), 64, 64, groups=2), direct),
+        (geometry(32, (18, 18), 64, 64, dilation=(2, 2)), direct),
     ],
 )
 def test_the_rules(direction: str, what: Geometry, module):
@@ -80,18 +88,40 @@ def test_the_gradient_of_few_channels_and_of_strides(what: Geometry, module, mon
     choose.cache_clear()
     assert choose("input_gradient", what, SINGLE) is module
     choose.cache_clear()
-    assert choose("forward", what, SINGLE) in (direct, winograd)
-    assert choose("weight_gradient", what, SINGLE) in (direct, winograd)
+    assert choose("weight_gradient", what, SINGLE) is direct
+
+
+@pytest.mark.parametrize(
+    ("what", "module"),
+    [
+        (geometry(64, (28, 28), 1, 32, pad=(0, 0, 0, 0)), linewise),
+        (geometry(128, (32, 32), 3, 64), linewise),  # 14 + 14 + 4 positions
+        (geometry(64, (56, 56), 3, 64, (7, 7), (2, 2), (3, 3, 3, 3)), linewise),
+        (geometry(64, (16, 16), 3, 32), linewise),  # two positions twice, but short sums
+        (geometry(64, (16, 16), 64, 64, (5, 5), pad=(2, 2, 2, 2)), direct),  # two of sixteen twice
+        (geometry(64, (28, 28), 64, 64, (5, 5), pad=(2, 2, 2, 2)), linewise),  # nothing twice
+        (geometry(64, (14, 14), 6, 16, (5, 5), pad=(0, 0, 0, 0)), direct),  # six of ten twice
+        (geometry(64, (9, 9), 6, 16, (5, 5)), direct),  # lines of less than a tile
+        (geometry(64, (28, 28), 64, 64, groups=2), linewise),
+    ],
+)
+def test_lines_that_fill_tiles_and_short_sums(what: Geometry, module, monkeypatch):
+    monkeypatch.setattr(choice, "HOST", tile.PROCESSORS["avx512f"])
+    for name, rows in (("TALL", 14), ("MIDDLE", 4), ("MIDDLE_SLIM", 8)):
+        monkeypatch.setattr(linewise, name, rows)
+    choose.cache_clear()
+    assert choose("forward", what, SINGLE) is module
+    choose.cache_clear()
 
 
 @every_direction
 def test_double_precision_is_never_transformed(direction: str):
-    assert choose(direction, geometry(128, (32, 32), 64, 64), DOUBLE) is direct
+    assert choose(direction, geometry(128, (16, 16), 64, 64), DOUBLE) is direct
 
 
 @every_direction
 def test_an_algorithm_of_one_direction_is_refused_for_others(direction: str):
-    for module in (overlap_add, planar):
+    for module in (linewise, overlap_add, planar):
         if hasattr(module, direction):
             assert choose(direction, geometry(1, (9, 9), 64, 4), SINGLE, name(module)) is module
         else:

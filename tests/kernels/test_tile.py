@@ -18,7 +18,8 @@ multiply_matrix = numba.njit(products.multiply_matrix.py_func)
 DTYPES = (np.float32, np.float64)
 DEPTH = 9
 
-both_ways = pytest.mark.parametrize("tables", [True, False], ids=["tables", "steps"])
+every_way = pytest.mark.parametrize("places", ["tables", "steps", "windows"])
+both_ways = pytest.mark.parametrize("places", ["tables", "steps"])
 both_precisions = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
 
 
@@ -29,10 +30,10 @@ def runnable(name: str) -> Processor:
     return PROCESSORS[name] if ours else PROCESSORS[name]._replace(register="")
 
 
-def compile_tiles(form: Processor, tables: bool):
+def compile_tiles(form: Processor, places: tile.Places):
     """Compile the six tiles of a processor as one function, which is six times as quick."""
     tall_wide, middle_wide, single_wide, tall_slim, middle_slim, single_slim = (
-        tile.make_tile(rows, vectors, form.vector_bytes, form.register, tables=tables)
+        tile.make_tile(rows, vectors, form.vector_bytes, form.register, places=places)
         for vectors in (2, 1)
         for rows in form.rows
     )
@@ -66,35 +67,59 @@ def compile_tiles(form: Processor, tables: bool):
         else:
             single_slim(c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add)
 
-    return numba.njit(by_tables if tables else by_steps)
+    def by_windows(which, c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at):
+        if which == 0:
+            tall_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+        elif which == 1:
+            middle_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+        elif which == 2:
+            single_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+        elif which == 3:
+            tall_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+        elif which == 4:
+            middle_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+        else:
+            single_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+
+    return numba.njit({"tables": by_tables, "steps": by_steps, "windows": by_windows}[places])
 
 
 class Product:
     """A random product of small integers, which are exact in any order and precision."""
 
-    def __init__(self, rows: int, columns: int, dtype: type, seed: int, tables: bool):
+    def __init__(self, rows: int, columns: int, dtype: type, seed: int, places: tile.Places):
         rng = np.random.default_rng(seed)
-        self.rows, self.columns, self.tables = rows, columns, tables
+        self.rows, self.columns, self.places = rows, columns, places
         self.a, self.b, self.c = (rng.integers(-9, 10, 2000).astype(dtype) for _ in range(3))
         self.steps = int(rng.integers(DEPTH, 40)), int(rng.integers(1, 9))
-        if tables:  # any: a need not be a matrix
+        # any, where there are tables: a need not be a matrix
+        self.a_rows = np.arange(-3, rows) * self.steps[0]
+        if places == "tables":
             self.a_rows = rng.integers(0, 900, rows + 3)
+        self.a_cols = np.arange(DEPTH) * self.steps[1]
+        if places != "steps":
             self.a_cols = rng.integers(0, 900, DEPTH)
-        else:
-            self.a_rows = np.arange(-3, rows) * self.steps[0]
-            self.a_cols = np.arange(DEPTH) * self.steps[1]
         self.c_row, self.b_row = columns + 5, columns + 3
 
     def arguments(self, c: np.ndarray, add: bool) -> tuple:
-        a = (self.a, 7, self.a_rows, 3, self.a_cols) if self.tables else (self.a, 7, *self.steps)
-        return c, 11, self.c_row, *a, self.b, 13, self.b_row, DEPTH, add
+        where = {
+            "tables": (self.a_rows, 3, self.a_cols),
+            "steps": self.steps,
+            "windows": (self.steps[0], self.a_cols),
+        }[self.places]
+        # Windows are summed onto a bias: here a piece of b, or zeros.
+        bias = (self.b, 17) if add else (np.zeros(99, self.b.dtype), 3)
+        onto = bias if self.places == "windows" else (add,)
+        return c, 11, self.c_row, self.a, 7, *where, self.b, 13, self.b_row, DEPTH, *onto
 
     def expected(self, add: bool) -> np.ndarray:
         c = self.c.copy()
         for i in range(self.rows):
             for j in range(self.columns):
                 at = 11 + i * self.c_row + j
-                total = self.c[at] if add else 0
+                total = 0
+                if add:
+                    total = self.b[17 + j] if self.places == "windows" else self.c[at]
                 for k in range(DEPTH):
                     a_ik = self.a[7 + self.a_rows[3 + i] + self.a_cols[k]]
                     total += a_ik * self.b[13 + k * self.b_row + j]
@@ -102,16 +127,16 @@ class Product:
         return c
 
 
-@both_ways
+@every_way
 @both_precisions
 @pytest.mark.parametrize("name", PROCESSORS)
-def test_every_tile_of_every_processor(name: str, dtype: type, tables: bool):
+def test_every_tile_of_every_processor(name: str, dtype: type, places: tile.Places):
     form = runnable(name)
-    run = compile_tiles(form, tables)
+    run = compile_tiles(form, places)
     lanes = form.vector_bytes // np.dtype(dtype).itemsize
     for which in range(6):
         rows, vectors = form.rows[which % 3], 2 - which // 3
-        product = Product(rows, vectors * lanes, dtype, seed=which, tables=tables)
+        product = Product(rows, vectors * lanes, dtype, seed=which, places=places)
         for add in (False, True):
             c = product.c.copy()
             run(which, *product.arguments(c, add))
@@ -119,15 +144,15 @@ def test_every_tile_of_every_processor(name: str, dtype: type, tables: bool):
             np.testing.assert_array_equal(c, product.expected(add), f"{rows} x {vectors}, {add}")
 
 
-@both_ways
+@every_way
 @both_precisions
-def test_python_body_equals_the_compiled_one(dtype: type, tables: bool):
+def test_python_body_equals_the_compiled_one(dtype: type, places: tile.Places):
     form = tile.HOST
     lanes = form.vector_bytes // np.dtype(dtype).itemsize
     for rows in form.rows:
         for vectors in (1, 2):
-            product = Product(rows, vectors * lanes, dtype, seed=rows, tables=tables)
-            body = tile._python_tile(rows, vectors, form.vector_bytes, tables)
+            product = Product(rows, vectors * lanes, dtype, seed=rows, places=places)
+            body = tile._python_tile(rows, vectors, form.vector_bytes, places)
             for add in (False, True):
                 c = product.c.copy()
                 body(*product.arguments(c, add))
@@ -137,15 +162,15 @@ def test_python_body_equals_the_compiled_one(dtype: type, tables: bool):
 @both_ways
 @both_precisions
 @pytest.mark.parametrize("slim", [False, True])
-def test_multiply_cuts_any_number_of_rows_into_tiles(slim: bool, dtype: type, tables: bool):
+def test_multiply_cuts_any_number_of_rows_into_tiles(slim: bool, dtype: type, places: tile.Places):
     block = tile.BLOCK_BYTES // np.dtype(dtype).itemsize
     width = block // 2 if slim else block
     for rows in range(2 * tile.TALL + 2):
-        product = Product(rows, width, dtype, seed=rows, tables=tables)
+        product = Product(rows, width, dtype, seed=rows, places=places)
         product.c_row = block
         c = product.c.copy()
         *arguments, depth, add = product.arguments(c, True)
-        (multiply if tables else multiply_matrix)(*arguments, rows, width, depth, add)
+        (multiply if places == "tables" else multiply_matrix)(*arguments, rows, width, depth, add)
         np.testing.assert_array_equal(c, product.expected(True), f"{rows} rows")
 
 

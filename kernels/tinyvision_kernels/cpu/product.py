@@ -7,22 +7,22 @@ of the tallest as fit, and lower ones for the rest.
 from collections.abc import Callable
 
 from .jit import Array, inline_jit
-from .tile import BLOCK_BYTES, EVEN, HOST, MIDDLE, SINGLE, TALL, make_tile
+from .tile import BLOCK_BYTES, EVEN, HOST, MIDDLE, SINGLE, TALL, Places, make_tile
 
 
-def _host_tiles(vectors: int, tables: bool) -> list[Callable[..., None]]:
+def _host_tiles(vectors: int, places: Places) -> list[Callable[..., None]]:
     return [
-        make_tile(rows, vectors, HOST.vector_bytes, HOST.register, tables=tables)
+        make_tile(rows, vectors, HOST.vector_bytes, HOST.register, places=places)
         for rows in HOST.rows
     ]
 
 
-tall_wide, middle_wide, single_wide = _host_tiles(2, tables=True)
-tall_slim, middle_slim, single_slim = _host_tiles(1, tables=True)
-tall_wide_matrix, middle_wide_matrix, single_wide_matrix = _host_tiles(2, tables=False)
-tall_slim_matrix, middle_slim_matrix, single_slim_matrix = _host_tiles(1, tables=False)
-even_wide = make_tile(EVEN, 2, HOST.vector_bytes, HOST.register, tables=False)
-even_slim = make_tile(2 * EVEN, 1, HOST.vector_bytes, HOST.register, tables=False)
+tall_wide, middle_wide, single_wide = _host_tiles(2, "tables")
+tall_slim, middle_slim, single_slim = _host_tiles(1, "tables")
+tall_wide_matrix, middle_wide_matrix, single_wide_matrix = _host_tiles(2, "steps")
+tall_slim_matrix, middle_slim_matrix, single_slim_matrix = _host_tiles(1, "steps")
+even_wide = make_tile(EVEN, 2, HOST.vector_bytes, HOST.register, places="steps")
+even_slim = make_tile(2 * EVEN, 1, HOST.vector_bytes, HOST.register, places="steps")
 
 
 @inline_jit

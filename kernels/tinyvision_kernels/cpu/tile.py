@@ -25,7 +25,7 @@ https://doi.org/10.1145/1356052.1356053.
 
 import platform
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from llvmlite import binding, ir
@@ -34,6 +34,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .jit import Array, config
+
+Places = Literal["steps", "tables", "windows"]
 
 
 class Processor(NamedTuple):
@@ -81,7 +83,7 @@ EVEN = HOST.even
 
 
 def make_tile(
-    rows: int, vectors: int, vector_bytes: int, register: str, *, tables: bool
+    rows: int, vectors: int, vector_bytes: int, register: str, *, places: Places
 ) -> Callable[..., None]:
     """Make ``tile``, a function that Numba compiles to one register tile.
 
@@ -91,38 +93,44 @@ def make_tile(
         The tile's height, and its width in vectors.
     vector_bytes, register : int, str
         Those of the :class:`Processor`.
-    tables : bool
+    places : "steps", "tables" or "windows"
         How a[i, k] is found, see below.
 
     Returns
     -------
     callable
-        ``tile(c, c_at, c_row, a, a_at, *places, b, b_at, b_row, depth, add)`` computes ::
+        ``tile(c, c_at, c_row, a, a_at, *two_or_three, b, b_at, b_row, depth, *onto)`` computes ::
 
-            c[i, j] = (c[i, j] if add else 0) + sum over k < depth of a[i, k] * b[k, j]
+            c[i, j] = (something) + sum over k < depth of a[i, k] * b[k, j]
 
         for all i < rows and j < vectors * lanes. The arrays are flat and of one float type;
         ``c[i, j]`` stands for ``c[c_at + i * c_row + j]`` and ``b[k, j]`` for
         ``b[b_at + k * b_row + j]``. Where a[i, k] lies is said by ``places``:
 
-        - two steps, ``a_row, a_col``: at ``a_at + i * a_row + k * a_col``. So a is a matrix or its
+        - steps, ``a_row, a_col``: at ``a_at + i * a_row + k * a_col``. So a is a matrix or its
           transpose.
-        - if ``tables``, two of int64, ``a_rows, first, a_cols``: at ``a_at + a_rows[first + i] +
-          a_cols[k]``. So a may also be the windows over an image. It costs one more load a row,
-          which shows where a tile is one vector wide.
+        - tables of int64, ``a_rows, first, a_cols``: at ``a_at + a_rows[first + i] + a_cols[k]``.
+          So a may also be the windows over an image. It costs one more load a row, which shows
+          where a tile is one vector wide.
+        - windows over one row of an image, ``a_row, a_cols``: at ``a_at + i * a_row + a_cols[k]``.
+
+        What is summed onto is c itself with ``add`` = True and nothing with False; for windows,
+        whose sums are mostly short and complete, it is the row ``bias, bias_at``.
     """
     if config.DISABLE_JIT:
-        return _python_tile(rows, vectors, vector_bytes, tables)
+        return _python_tile(rows, vectors, vector_bytes, places)
     index = types.intp
+    finders = {"steps": _RowsBySteps, "tables": _RowsByTables, "windows": _RowsOfWindows}
+    finder: Any = finders[places]
+    b_position = 8 if places == "tables" else 7  # among the arguments
 
-    def signature(c: Any, a: Any, places: tuple[Any, ...], b: Any) -> Any:
-        at = (index, index)
-        return types.void(c, *at, a, index, *places, b, *at, index, types.boolean)
+    def signature(c: Any, a: Any, where: tuple[Any, ...], b: Any, onto: tuple[Any, ...]) -> Any:
+        return types.void(c, index, index, a, index, *where, b, index, index, index, *onto)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        c, c_at, c_row, a, a_at, *places = arguments[:-5]
-        b, b_at, b_row, depth, add = arguments[-5:]
-        a_type, b_type = signature.args[3], signature.args[-5]
+        c, c_at, c_row, a, a_at, *where = arguments[:b_position]
+        b, b_at, b_row, depth, *onto = arguments[b_position:]
+        a_type, b_type = signature.args[3], signature.args[b_position]
         itemsize = a_type.dtype.bitwidth // 8
         lanes = vector_bytes // itemsize
         vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), lanes)
@@ -161,13 +169,16 @@ def make_tile(
         tile_of_c = [(i, j) for i in range(rows) for j in range(vectors)]
         c_start, b_start = pointer(signature.args[0], c, c_at), pointer(b_type, b, b_at)
         to = [builder.gep(c_start, [builder.mul(c_row, constant(i))]) for i in range(rows)]
-        find = _RowsByTables if tables else _RowsBySteps
-        a_rows = find(builder, rows, pointer(a_type, a, a_at), places, pointer, signature.args[5:])
+        a_rows = finder(builder, rows, pointer(a_type, a, a_at), where, pointer, signature.args[5:])
         # Variables on the stack, which LLVM turns into registers.
         sums = {ij: cgutils.alloca_once(builder, vector) for ij in tile_of_c}
 
-        for ij in tile_of_c:
-            builder.store(ir.Constant(vector, [0.0] * lanes), sums[ij])
+        start = [ir.Constant(vector, [0.0] * lanes)] * vectors
+        if places == "windows":
+            bias = pointer(signature.args[-2], *onto)
+            start = [builder.load(vector_at(bias, j), align=itemsize) for j in range(vectors)]
+        for i, j in tile_of_c:
+            builder.store(start[j], sums[i, j])
 
         with cgutils.for_range(builder, depth) as loop:
             b_row_k = builder.gep(b_start, [builder.mul(loop.index, b_row)])
@@ -179,16 +190,18 @@ def make_tile(
                     total = multiply_add(a_vector, b_k[j], builder.load(sums[i, j]))
                     builder.store(_pin(builder, total, register), sums[i, j])
 
-        # Added to c at the end: numbers of a size meet, and a sum taken in pieces rounds less.
-        with builder.if_then(add):
-            for i, j in tile_of_c:
-                before = builder.load(vector_at(to[i], j), align=itemsize)
-                builder.store(builder.fadd(before, builder.load(sums[i, j])), sums[i, j])
+        if places != "windows":
+            # Added to c at the end: numbers of a size meet, and a sum in pieces rounds less.
+            with builder.if_then(onto[0]):
+                for i, j in tile_of_c:
+                    before = builder.load(vector_at(to[i], j), align=itemsize)
+                    builder.store(builder.fadd(before, builder.load(sums[i, j])), sums[i, j])
         for i, j in tile_of_c:
             builder.store(builder.load(sums[i, j]), vector_at(to[i], j), align=itemsize)
         return context.get_dummy_value()
 
-    if tables:
+    # Numba wants each argument by name.
+    if places == "tables":
 
         @intrinsic
         def tile(
@@ -196,9 +209,9 @@ def make_tile(
             a: Any, a_at: Any, a_rows: Any, first: Any, a_cols: Any,
             b: Any, b_at: Any, b_row: Any, depth: Any, add: Any,
         ) -> Any:  # fmt: skip
-            return signature(c, a, (a_rows, index, a_cols), b), generate
+            return signature(c, a, (a_rows, index, a_cols), b, (types.boolean,)), generate
 
-    else:
+    elif places == "steps":
 
         @intrinsic
         def tile(
@@ -206,7 +219,17 @@ def make_tile(
             a: Any, a_at: Any, a_row: Any, a_col: Any,
             b: Any, b_at: Any, b_row: Any, depth: Any, add: Any,
         ) -> Any:  # fmt: skip
-            return signature(c, a, (index, index), b), generate
+            return signature(c, a, (index, index), b, (types.boolean,)), generate
+
+    else:
+
+        @intrinsic
+        def tile(
+            typing: Any, c: Any, c_at: Any, c_row: Any,
+            a: Any, a_at: Any, a_row: Any, a_cols: Any,
+            b: Any, b_at: Any, b_row: Any, depth: Any, bias: Any, bias_at: Any,
+        ) -> Any:  # fmt: skip
+            return signature(c, a, (index, a_cols), b, (bias, index)), generate
 
     return tile
 
@@ -271,12 +294,18 @@ class _RowsBySteps:
         found = []
         for first, base in zip(range(0, self.rows, self.REACH), self.bases, strict=True):
             start = self._hold(builder.load(base))
-            found.append(start)
-            for i in range(1, min(self.REACH, self.rows - first)):
-                shift = (i & -i).bit_length() - 1  # i = odd * 2**shift
-                odd = self.odd[i >> shift]
-                found.append(builder.gep(start, [builder.shl(odd, self._number(shift, odd))]))
+            found.extend(self._from(start, first))
             builder.store(builder.gep(start, [self.next_column]), base)
+        return found
+
+    def _from(self, start: Any, first: int) -> list[Any]:
+        """Point at the rows from ``first`` on that can be reached from there."""
+        found = [start]
+        for i in range(1, min(self.REACH, self.rows - first)):
+            shift = (i & -i).bit_length() - 1  # i = odd * 2**shift
+            odd = self.odd[i >> shift]
+            at = self.builder.shl(odd, self._number(shift, odd))
+            found.append(self.builder.gep(start, [at]))
         return found
 
     @staticmethod
@@ -287,24 +316,53 @@ class _RowsBySteps:
         return _pin(self.builder, value, "r")  # any general register, on every processor
 
 
-def _python_tile(rows: int, vectors: int, vector_bytes: int, tables: bool) -> Callable[..., None]:
+class _RowsOfWindows(_RowsBySteps):
+    """Where the tile finds column k of a: rows at equal steps, columns through a table."""
+
+    def __init__(
+        self, builder: Any, rows: int, start: Any, places: Any, pointer: Any, kinds: Any
+    ) -> None:
+        a_row, a_cols = places
+        zero = self._number(0, a_row)
+        super().__init__(builder, rows, start, (a_row, zero), pointer, kinds)
+        self.columns = pointer(kinds[1], a_cols, zero)
+
+    def column(self, k: Any) -> list[Any]:
+        """Point at a[i, k] for all i."""
+        builder = self.builder
+        column = builder.load(builder.gep(self.columns, [k]))
+        found = []
+        for first, base in zip(range(0, self.rows, self.REACH), self.bases, strict=True):
+            start = self._hold(builder.gep(builder.load(base), [column]))
+            found.extend(self._from(start, first))
+        return found
+
+
+def _python_tile(rows: int, vectors: int, vector_bytes: int, places: Places) -> Callable[..., None]:
     """Make the same tile in plain Python, for ``NUMBA_DISABLE_JIT=1``."""
 
     def tile(c: Array, c_at: int, c_row: int, a: Array, a_at: int, *more: Any) -> None:
-        *places, b, b_at, b_row, depth, add = more
+        count = 3 if places == "tables" else 2
+        where, (b, b_at, b_row, depth, *onto) = more[:count], more[count:]
         columns = vectors * vector_bytes // c.itemsize
+
+        def offset(i: int, k: int) -> int:
+            if places == "tables":
+                a_rows, first, a_cols = where
+                return int(a_rows[first + i] + a_cols[k])
+            a_row, a_col = where
+            return int(i * a_row + (a_col[k] if places == "windows" else k * a_col))
+
         for i in range(rows):
             to = slice(c_at + i * c_row, c_at + i * c_row + columns)
             total = np.zeros(columns, c.dtype)
+            if places == "windows":
+                bias, bias_at = onto
+                total += bias[bias_at : bias_at + columns]
             for k in range(depth):
-                if tables:
-                    a_rows, first, a_cols = places
-                    a_ik = a[a_at + a_rows[first + i] + a_cols[k]]
-                else:
-                    a_row, a_col = places
-                    a_ik = a[a_at + i * a_row + k * a_col]
-                total += _product(a_ik, b[b_at + k * b_row : b_at + k * b_row + columns])
-            c[to] = c[to] + total if add else total
+                b_k = b[b_at + k * b_row : b_at + k * b_row + columns]
+                total += _product(a[a_at + offset(i, k)], b_k)
+            c[to] = c[to] + total if onto[0] is True else total
 
     return tile
 

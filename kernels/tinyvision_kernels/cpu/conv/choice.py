@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import pairs
 from ..tile import HOST
-from . import depthwise, direct, overlap_add, planar, winograd
+from . import depthwise, direct, linewise, overlap_add, planar, winograd
 from .geometry import Geometry
 from .transforms import PLANES
 
@@ -15,6 +15,7 @@ ALGORITHMS = {
     "direct": direct,
     "depthwise": depthwise,
     "winograd": winograd,
+    "linewise": linewise,  # forward alone
     "overlap_add": overlap_add,  # the gradient of the input alone
     "planar": planar,  # likewise
 }
@@ -24,6 +25,8 @@ ALGORITHMS = {
 FEW_CHANNELS = 4
 SOME_OUTPUTS = 8
 MOSTLY_FULL = 0.8  # of the lanes of vectors over channels
+SECOND_PASS = 8  # products that take as long as to store a sum later
+SLIM_TABLES = 1.3  # the time of a slim tile that finds positions through a table, without one 1
 FEWEST_CHANNELS = 12  # for vectors over channels to pay
 MANY_PATCHES = 32  # twice the tallest tile, whose rows they fill
 LEAST_SAVING = 1.5  # products of the direct algorithm for one of Winograd's, which at best saves 4
@@ -77,6 +80,8 @@ def _by_rule(direction: str, geometry: Geometry, dtype: np.dtype) -> ModuleType:
     saving = LEAST_SAVING_OF_PAIRS if paired else LEAST_SAVING
     if winograd.applies(geometry, dtype) and _winograd_pays(geometry, saving):
         return winograd
+    if direction == "forward" and linewise.applies(geometry, dtype):
+        return _forward(geometry, HOST.vector_bytes // dtype.itemsize)
     if direction == "input_gradient" and overlap_add.applies(geometry, dtype):
         return _input_gradient(geometry, HOST.vector_bytes // dtype.itemsize)
     return direct
@@ -98,6 +103,20 @@ def _winograd_pays(geometry: Geometry, least_saving: float) -> bool:
         and patches >= MANY_PATCHES
         and products[0] >= least_saving * products[1]
     )
+
+
+def _forward(geometry: Geometry, lanes: int) -> ModuleType:
+    """Choose between tiles that end with a line of the output and tiles that run on.
+
+    Running on wastes no rows of a tile, but takes a table and a second pass.
+    """
+    C, O = geometry.channels
+    KH, KW = geometry.window
+    slim = O // geometry.groups <= lanes
+    products = KH * KW * C // geometry.groups  # in a sum
+    waste = linewise.cost_of_line(geometry.positions[1], slim) / max(geometry.positions[1], 1)
+    table = SLIM_TABLES if slim else 1.0
+    return linewise if products * (waste - table) < SECOND_PASS else direct
 
 
 def _input_gradient(geometry: Geometry, lanes: int) -> ModuleType:
