@@ -59,13 +59,13 @@ def training(folder: Path, out: Path, optimizer: str = "adamw", **variables: str
 def test_a_program_that_follows_compiles_nothing(optimizer, tmp_path):
     told = []
     result = warm_up(
-        [MODEL], [SHAPE], batches=[16, 1], progress=lambda *figures: told.append(figures)
+        [MODEL], [SHAPE], batch=16, predict=20, progress=lambda *figures: told.append(figures)
     )
     assert result.failed == []
     assert result.compiled + result.found > 15
     assert [done for done, _, _ in told] == list(range(result.compiled + 1))[: len(told)]
     assert result.kernels >= result.compiled + result.found
-    again = warm_up([MODEL], [SHAPE], batches=[16, 1])
+    again = warm_up([MODEL], [SHAPE], batch=16, predict=20)
     assert (again.compiled, again.found) == (0, result.compiled + result.found)
     folder = stripe_folder(tmp_path / "stripes")
     assert training(folder, tmp_path / "runs", optimizer) == "[]\n"
@@ -128,9 +128,9 @@ def test_one_image_takes_other_kernels_than_many():
 
 
 def test_a_model_too_large_for_the_images_is_left_out_and_an_unknown_one_refused():
-    assert warm_up(["small_cnn"], [(4, 4, 1)], batches=[1]).found == 0
+    assert warm_up(["small_cnn"], [(4, 4, 1)]).found == 0
     with pytest.raises(UnknownNameError, match="lenet5"):
-        warm_up(["lenet6"], [SHAPE], batches=[1])
+        warm_up(["lenet6"], [SHAPE])
 
 
 def test_numbers_that_are_garbage_raise_no_warning():

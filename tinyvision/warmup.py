@@ -73,7 +73,8 @@ def warm_up(
     names: Iterable[str],
     shapes: Sequence[Shape],
     *,
-    batches: Sequence[int],
+    batch: int = 64,
+    predict: int = 256,
     classes: int = 10,
     jobs: int | None = None,
     progress: Progress = lambda done, total, kernel: None,
@@ -86,8 +87,9 @@ def warm_up(
         See :func:`tinyvision.models.names`.
     shapes : sequence of (H, W, C)
         Of the images; a model that one of them is too small for is left out.
-    batches : sequence of int
-        Images at a time. Small ones may take kernels of their own.
+    batch, predict : int
+        Images at a time, to learn from and to predict. The last batch may have any number below,
+        for which other kernels may be faster: so the half, the quarter and so on count as well.
     classes : int
     jobs : int, optional
         Processes; by default as many as there are cores.
@@ -108,7 +110,9 @@ def warm_up(
         for shape in shapes:
             with suppress(ShapeError):
                 model = models.create(name, shape, classes)
-                needs |= dict.fromkeys(rehearse(model, shape, batches, batches, OPTIMIZERS))
+                # what they choose by the number of images, layers choose alike in learning
+                found = rehearse(model, shape, _halves(batch), [predict, 1], OPTIMIZERS)
+                needs |= dict.fromkeys(found)
     missing = ahead.missing(list(needs))
     jobs = max(1, min(jobs or ahead.usual_jobs(), len(missing)))
     results = _compile(missing, jobs, progress)
@@ -196,6 +200,10 @@ def rehearse(
                 softmax(logits)
     random.restore(drawn)
     return needs
+
+
+def _halves(count: int) -> list[int]:
+    return [count, *_halves(count // 2)] if count else []
 
 
 def _batch(count: int, shape: Shape) -> tuple[Tensor, Any]:

@@ -49,8 +49,8 @@ def warmup(
         result = warm_up(
             names or models.names(),
             [(side, side, channels) for side in sizes for channels in (1, 3)],
-            # one image alone is predicted; an epoch ends with as many as are left
-            batches=sorted({batch, batch // 2 or 1, EVAL_BATCH, 1}, reverse=True),
+            batch=batch,
+            predict=EVAL_BATCH,
             jobs=jobs,
             progress=bar.show,
         )
