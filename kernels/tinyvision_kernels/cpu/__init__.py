@@ -13,11 +13,10 @@ from ..contract import KERNELS
 from . import activation, conv, dense, fused_conv, fused_norm, loss, norm, pool, random, update
 from .widen import through_float32
 
-# What converts bfloat16 as it goes; other kernels pass through whole arrays of float32.
-_TAKE_BFLOAT16 = frozenset([
-    "conv2d", "conv2d_dx", "conv2d_dw", "dense", "dense_dx", "dense_dw", "bias_grad", "dropout",
-    "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "add_relu", "conv2d_relu",
-    "relu_dx", "leaky_relu_dx", "gelu_dx", "silu_dx", "sigmoid_dx", "tanh_dx", "dense_relu",
+# Of what may be bfloat16, most kernels convert number by number; these have whole arrays converted.
+_IN_FLOAT32 = frozenset([
+    "avg_pool2d", "avg_pool2d_dx", "global_avg_pool2d_dx", "upsample2d", "upsample2d_dx",
+    "layer_norm", "layer_norm_grad", "dropout",
 ])  # fmt: skip
 
 _FAMILIES = (
@@ -27,10 +26,9 @@ _FAMILIES = (
 
 
 def _entry(name: str, launcher: Callable[..., None]) -> Callable[..., None]:
-    contract = KERNELS[name]
-    if not contract.bfloat16 or name in _TAKE_BFLOAT16:
-        return launcher
-    return through_float32(len(contract.outputs))(launcher)
+    if name in _IN_FLOAT32:
+        return through_float32(len(KERNELS[name].outputs))(launcher)
+    return launcher
 
 
 TABLE: Mapping[str, Callable[..., None]] = {

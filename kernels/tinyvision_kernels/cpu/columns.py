@@ -12,6 +12,7 @@ would lose the rest; four rows lose nothing to speak of, and spare three convers
 
 import numpy as np
 
+from .bfloat16 import bits, number, stored, sum_type
 from .chunks import Arrays, Kernel, Settings, chunk_length, chunked
 from .jit import Array, body_jit
 
@@ -64,11 +65,11 @@ class Columns:
         self._run(_gradient, dx.reshape(-1), dy.reshape(-1), self.x, *vectors)
 
     def _run(self, kernel: Kernel, *arrays: Array) -> None:
-        kernel(arrays, (self.length,), self.x.size, self.length)
+        kernel(tuple(map(bits, arrays)), (self.length,), self.x.size, self.length)
 
     def _repeat(self, vector: Array) -> Array:
         # (parts, C) -> (parts, W): entry j belongs to column j
-        return np.tile(vector.astype(self.x.dtype, copy=False), (1, self.W // self.C))
+        return np.tile(vector.astype(sum_type(self.x), copy=False), (1, self.W // self.C))
 
     def _room(self) -> Array:
         return np.zeros((-(-self.x.size // self.length), 2, self.W))
@@ -93,15 +94,15 @@ def _moments_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> No
         a0, a1 = np.uintp(start), np.uintp(start + W)
         a2, a3 = np.uintp(start + 2 * W), np.uintp(start + 3 * W)
         for j in range(np.uintp(W)):
-            d0, d1 = x[a0 + j] - shift[j], x[a1 + j] - shift[j]
-            d2, d3 = x[a2 + j] - shift[j], x[a3 + j] - shift[j]
+            d0, d1 = number(x[a0 + j]) - shift[j], number(x[a1 + j]) - shift[j]
+            d2, d3 = number(x[a2 + j]) - shift[j], number(x[a3 + j]) - shift[j]
             first[j] += np.float64((d0 + d1) + (d2 + d3))
             second[j] += np.float64((d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3))
         start += 4 * W
     while start < stop:
         a0 = np.uintp(start)
         for j in range(np.uintp(min(W, stop - start))):
-            d0 = x[a0 + j] - shift[j]
+            d0 = number(x[a0 + j]) - shift[j]
             first[j] += np.float64(d0)
             second[j] += np.float64(d0 * d0)
         start += W
@@ -117,18 +118,19 @@ def _gradient_sums_of(arrays: Arrays, settings: Settings, start: int, stop: int)
         a0, a1 = np.uintp(start), np.uintp(start + W)
         a2, a3 = np.uintp(start + 2 * W), np.uintp(start + 3 * W)
         for j in range(np.uintp(W)):
-            g0, g1, g2, g3 = dy[a0 + j], dy[a1 + j], dy[a2 + j], dy[a3 + j]
-            d0, d1 = x[a0 + j] - mean[j], x[a1 + j] - mean[j]
-            d2, d3 = x[a2 + j] - mean[j], x[a3 + j] - mean[j]
+            g0, g1 = number(dy[a0 + j]), number(dy[a1 + j])
+            g2, g3 = number(dy[a2 + j]), number(dy[a3 + j])
+            d0, d1 = number(x[a0 + j]) - mean[j], number(x[a1 + j]) - mean[j]
+            d2, d3 = number(x[a2 + j]) - mean[j], number(x[a3 + j]) - mean[j]
             first[j] += np.float64((g0 + g1) + (g2 + g3))
             second[j] += np.float64((g0 * d0 + g1 * d1) + (g2 * d2 + g3 * d3))
         start += 4 * W
     while start < stop:
         a0 = np.uintp(start)
         for j in range(np.uintp(min(W, stop - start))):
-            g0 = dy[a0 + j]
+            g0 = number(dy[a0 + j])
             first[j] += np.float64(g0)
-            second[j] += np.float64(g0 * (x[a0 + j] - mean[j]))
+            second[j] += np.float64(g0 * (number(x[a0 + j]) - mean[j]))
         start += W
 
 
@@ -141,7 +143,7 @@ def _scale_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None
     for row in range(start, stop, mean.size):
         at = np.uintp(row)
         for j in range(np.uintp(min(mean.size, stop - row))):
-            y[at + j] = (x[at + j] - mean[j]) * scale[j] + beta[j]
+            y[at + j] = stored((number(x[at + j]) - mean[j]) * scale[j] + beta[j], y)
 
 
 @body_jit
@@ -152,7 +154,9 @@ def _gradient_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> N
     for row in range(start, stop, mean.size):
         at = np.uintp(row)
         for j in range(np.uintp(min(mean.size, stop - row))):
-            dx[at + j] = dy[at + j] * scale[j] - level[j] - (x[at + j] - mean[j]) * slope[j]
+            deviation = number(x[at + j]) - mean[j]
+            value = number(dy[at + j]) * scale[j] - level[j] - deviation * slope[j]
+            dx[at + j] = stored(value, dx)
 
 
 _moments = chunked(_moments_of)

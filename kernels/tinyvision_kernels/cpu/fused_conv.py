@@ -4,6 +4,7 @@ import numpy as np
 
 from ..contract import Pair, windows
 from .activation import relu
+from .bfloat16 import sum_type
 from .conv import Pads, conv2d
 from .dense import dense
 from .fused_norm import batch_norm_statistics
@@ -35,7 +36,7 @@ def conv2d_relu_max_pool(
     shape = x.shape[0], *windows(x.shape[1:3], w.shape[:2], stride, pad, dilation), O
     z = borrow("before pooling", int(np.prod(shape)), x.dtype).reshape(shape)
     conv2d(z, x, w, b, stride, pad, dilation, groups, algorithm)
-    nothing, one = np.zeros(O, x.dtype), np.ones(O, x.dtype)
+    nothing, one = np.zeros(O, sum_type(x)), np.ones(O, sum_type(x))
     apply_relu_max_pool(y, argmax, z, nothing, one, nothing)
 
 

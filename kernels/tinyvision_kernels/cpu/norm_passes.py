@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .bfloat16 import bits, number, stored, sum_type
 from .chunks import Arrays, Kernel, Settings, chunk_length, chunked
 from .jit import Array, body_jit, exact_formula_jit, formula_jit
 from .mask import choose
@@ -36,13 +37,13 @@ _AHEAD = 256  # numbers
 
 def row_width(C: int, like: Array) -> int:
     """Numbers in a row: whole pixels of C channels that are whole groups of vectors, too."""
-    unit = _ABREAST * HOST.vector_bytes // like.itemsize
+    unit = _ABREAST * HOST.vector_bytes // sum_type(like).itemsize
     return C * (unit // gcd(C, unit))
 
 
 def in_rows(width: int, like: Array, *vectors: Array) -> Array:
     """Lay out vectors (C,) as rows (vectors, width) of the type of ``like``, valid until called."""
-    rows = borrow("vectors", len(vectors) * width, like.dtype).reshape(len(vectors), width)
+    rows = borrow("vectors", len(vectors) * width, sum_type(like)).reshape(len(vectors), width)
     for row, vector in zip(rows, vectors, strict=True):
         row.reshape(-1, vector.size)[:] = vector
     return rows
@@ -64,7 +65,8 @@ def add_up(sums: Array, C: int) -> Array:
 
 def _run(kernel: Kernel, arrays: Arrays, width: int) -> None:
     size = arrays[0].size
-    kernel(arrays, (), size, chunk_length(size, width))
+    flat = tuple(bits(array) for array in arrays)
+    kernel(flat, (), size, chunk_length(size, width))
 
 
 # ----------------------------------------------------------------------------
@@ -114,7 +116,8 @@ def _apply_relu_to(arrays: Arrays, settings: Settings, start: int, stop: int) ->
     for row in range(start, stop, mean.size):
         at = np.uintp(row)
         for j in range(np.uintp(min(mean.size, stop - row))):
-            y[at + j] = relu(normalised(x[at + j], mean[j], scale[j], beta[j]))
+            value = normalised(number(x[at + j]), mean[j], scale[j], beta[j])
+            y[at + j] = stored(relu(value), y)
 
 
 @body_jit
@@ -124,8 +127,8 @@ def _apply_add_relu_to(arrays: Arrays, settings: Settings, start: int, stop: int
     for row in range(start, stop, mean.size):
         at = np.uintp(row)
         for j in range(np.uintp(min(mean.size, stop - row))):
-            value = normalised(x[at + j], mean[j], scale[j], beta[j])
-            y[at + j] = sum_relu(value, residual[at + j])
+            value = normalised(number(x[at + j]), mean[j], scale[j], beta[j])
+            y[at + j] = stored(sum_relu(value, number(residual[at + j])), y)
 
 
 _apply_relu = chunked(_apply_relu_to)
@@ -164,12 +167,12 @@ def _load_ahead(array: Array, at: int) -> Any:
 
 @formula_jit
 def _get(array: Array, at: int) -> Any:
-    return array[np.uintp(at)]
+    return number(array[np.uintp(at)])
 
 
 @formula_jit
 def _set(array: Array, at: int, value: Any) -> None:
-    array[np.uintp(at)] = value
+    array[np.uintp(at)] = stored(value, array)
 
 
 def _column_sums(make_terms: Callable[[Read, Read, Write], Callable[..., Any]]) -> Kernel:
@@ -264,14 +267,15 @@ _mask_and_sum = _column_sums(_mask_and_term)
 
 
 def _run_sums(kernel: Kernel, C: int, vectors: tuple[Array, ...], *arrays: Array) -> Array:
-    flat = tuple(array.reshape(-1) for array in arrays)
-    size, width = flat[0].size, row_width(C, flat[0])
+    like = arrays[0]
+    flat = tuple(bits(array).reshape(-1) for array in arrays)
+    size, width = like.size, row_width(C, like)
     length = chunk_length(size, width)
     chunks = -(-size // length)
     sums = room_for_sums(chunks, 2, width)
-    partial = borrow("sums of rows", chunks * 2 * width, flat[0].dtype).reshape(sums.shape)
+    partial = borrow("sums of rows", chunks * 2 * width, sum_type(like)).reshape(sums.shape)
     kernel(
-        (sums, partial, in_rows(width, flat[0], *vectors).reshape(-1), *flat),
+        (sums, partial, in_rows(width, like, *vectors).reshape(-1), *flat),
         (length,),
         size,
         length,
@@ -308,9 +312,9 @@ def _masked_gradient_of(arrays: Arrays, settings: Settings, start: int, stop: in
     for row in range(start, stop, mean.size):
         at = np.uintp(row)
         for j in range(np.uintp(min(mean.size, stop - row))):
-            x0 = x[at + j]
-            g = where_positive(normalised(x0, mean[j], scale[j], beta[j]), dy[at + j])
-            dx[at + j] = gradient(g, x0 - mean[j], scale[j], level[j], slope[j])
+            x0 = number(x[at + j])
+            g = where_positive(normalised(x0, mean[j], scale[j], beta[j]), number(dy[at + j]))
+            dx[at + j] = stored(gradient(g, x0 - mean[j], scale[j], level[j], slope[j]), dx)
 
 
 _masked_gradient = chunked(_masked_gradient_of)

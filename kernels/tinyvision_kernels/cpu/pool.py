@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..contract import Pads, Pair
+from .bfloat16 import bits, number, stored
 from .chunks import Arrays, Settings, chunk_rows, chunked
 from .columns import Columns
 from .exponential import constant
 from .jit import Array, body_jit, formula_jit, inline_jit
+from .widen import through_float32
 
 # ----------------------------------------------------------------------------
 # Windows. A geometry is (H, W, C, OH, OW, KH, KW, sh, sw, top, left); the arrays are flat.
@@ -58,14 +60,17 @@ def _largest_of_four(
     a, b = np.uintp(corner), np.uintp(corner + C)
     d, e = np.uintp(corner + row), np.uintp(corner + row + C)
     for c in range(np.uintp(C)):
-        best, index = x[a + c], np.uint8(0)
-        wins = _wins(x[b + c], best)
-        best, index = x[b + c] if wins else best, np.uint8(1) if wins else index
-        wins = _wins(x[d + c], best)
-        best, index = x[d + c] if wins else best, np.uint8(2) if wins else index
-        wins = _wins(x[e + c], best)
-        best, index = x[e + c] if wins else best, np.uint8(3) if wins else index
-        y[out + c] = best
+        best, index = number(x[a + c]), np.uint8(0)
+        value = number(x[b + c])
+        wins = _wins(value, best)
+        best, index = value if wins else best, np.uint8(1) if wins else index
+        value = number(x[d + c])
+        wins = _wins(value, best)
+        best, index = value if wins else best, np.uint8(2) if wins else index
+        value = number(x[e + c])
+        wins = _wins(value, best)
+        best, index = value if wins else best, np.uint8(3) if wins else index
+        y[out + c] = stored(best, y)
         argmax[out + c] = index
 
 
@@ -93,7 +98,7 @@ def _max_pool_rows(arrays: Arrays, geometry: Settings, start: int, stop: int) ->
                     at = np.uintp(corner + (r * W + s) * C)
                     index = np.uint8(r * KW + s)
                     for c in range(np.uintp(C)):
-                        wins = _wins(x[at + c], y[out + c])
+                        wins = _wins(number(x[at + c]), number(y[out + c]))
                         y[out + c] = x[at + c] if wins else y[out + c]
                         argmax[out + c] = index if wins else argmax[out + c]
 
@@ -105,7 +110,7 @@ def max_pool2d(y: Array, argmax: Array, x: Array, window: Pair, stride: Pair, pa
     """Keep the largest cell of each window, and which it was."""
     N, OH, OW, C = y.shape
     rows = chunk_rows(N * OH, OW * C * window[0] * window[1])
-    arrays = y.reshape(-1), argmax.reshape(-1), x.reshape(-1)
+    arrays = bits(y).reshape(-1), argmax.reshape(-1), bits(x).reshape(-1)
     _max_pool2d(arrays, _geometry(x, y, window, stride, pad), N * OH, rows)
 
 
@@ -120,7 +125,8 @@ def _max_pool_dx_images(arrays: Arrays, geometry: Settings, start: int, stop: in
                 out = np.uintp(((n * OH + i) * OW + j) * C)
                 corner = ((n * H + i * sh - top) * W + j * sw - left) * C
                 for c in range(np.uintp(C)):
-                    dx[np.uintp(corner + cells[argmax[out + c]]) + c] += dy[out + c]
+                    to = np.uintp(corner + cells[argmax[out + c]]) + c
+                    dx[to] = stored(number(dx[to]) + number(dy[out + c]), dx)
 
 
 _max_pool2d_dx = chunked(_max_pool_dx_images)
@@ -130,11 +136,22 @@ def max_pool2d_dx(
     dx: Array, dy: Array, argmax: Array, size: Pair, window: Pair, stride: Pair, pad: Pads
 ) -> None:
     """Send each gradient to the cell that won."""
+    # A cell of several windows may win several times: a sum, which is not taken in bfloat16.
+    overlap = stride[0] < window[0] or stride[1] < window[1]
+    (_add_to_winners if overlap else _give_to_winners)(dx, dy, argmax, window, stride, pad)
+
+
+def _give_to_winners(
+    dx: Array, dy: Array, argmax: Array, window: Pair, stride: Pair, pad: Pads
+) -> None:
     N, H, W, C = dx.shape
     cells = np.array([(r * W + s) * C for r in range(window[0]) for s in range(window[1])])
-    arrays = dx.reshape(-1), dy.reshape(-1), argmax.reshape(-1), cells
+    arrays = bits(dx).reshape(-1), bits(dy).reshape(-1), argmax.reshape(-1), cells
     images = chunk_rows(N, H * W * C)
     _max_pool2d_dx(arrays, _geometry(dx, dy, window, stride, pad), N, images)
+
+
+_add_to_winners = through_float32(outputs=1)(_give_to_winners)
 
 
 # ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..contract.fused_conv import OFF
+from .bfloat16 import bits, number, stored, sum_type
 from .chunks import Arrays, Settings, chunk_rows, chunked
 from .exponential import constant
 from .jit import Array, body_jit, exact_formula_jit
@@ -52,7 +53,7 @@ def _apply_relu_max_pool_to(arrays: Arrays, settings: Settings, start: int, stop
     mean, scale, beta = vectors[0], vectors[1], vectors[2]
     OH, OW = H // 2, W // 2
     L = lane_count(x)
-    off, vector_off = constant(OFF, x[0]), zeros(x) + OFF
+    off, vector_off = constant(OFF, number(x[0])), zeros(x) + OFF
     for row in range(start, stop):  # of N * OH
         for j in range(OW):
             p = ((row // OH * H + row % OH * 2) * W + j * 2) * C  # the window's first cell
@@ -74,13 +75,13 @@ def _apply_relu_max_pool_to(arrays: Arrays, settings: Settings, start: int, stop
             for c in range(C // L * L, C):
                 m, s, b = mean[c], scale[c], beta[c]
                 best, index = largest(
-                    normalised(x[p + c], m, s, b),
-                    normalised(x[p + C + c], m, s, b),
-                    normalised(x[q + c], m, s, b),
-                    normalised(x[q + C + c], m, s, b),
+                    normalised(number(x[p + c]), m, s, b),
+                    normalised(number(x[p + C + c]), m, s, b),
+                    normalised(number(x[q + c]), m, s, b),
+                    normalised(number(x[q + C + c]), m, s, b),
                     off,
                 )
-                y[out + c] = best
+                y[out + c] = stored(best, y)
                 argmax[out + c] = np.uint8(index)
 
 
@@ -93,7 +94,8 @@ def apply_relu_max_pool(
     """Max-pool max((x - mean) * scale + beta, 0)."""
     N, H, W, C = x.shape
     rows = N * (H // 2)
-    arrays = (y.reshape(-1), argmax.reshape(-1), x.reshape(-1), in_rows(C, x, mean, scale, beta))
+    vectors = in_rows(C, x, mean, scale, beta)
+    arrays = (bits(y).reshape(-1), argmax.reshape(-1), bits(x).reshape(-1), vectors)
     _apply_relu_max_pool(arrays, (H, W, C), rows, chunk_rows(rows, 2 * W * C))
 
 
@@ -137,8 +139,9 @@ def _pooled_sums_of(arrays: Arrays, settings: Settings, start: int, stop: int) -
                 store(second_few, c, load(second_few, c) + g * (winner - load(mean, c)))
             for c in range(C // L * L, C):
                 index = argmax[out + c]
-                winner = cell(index, x[p + c], x[p + C + c], x[q + c], x[q + C + c])
-                g = choose(index == OFF, 0, dy[out + c])
+                a, b = number(x[p + c]), number(x[p + C + c])
+                winner = cell(index, a, b, number(x[q + c]), number(x[q + C + c]))
+                g = choose(index == OFF, 0, number(dy[out + c]))
                 first_few[c] += g
                 second_few[c] += g * (winner - mean[c])
         for c in range(np.uintp(C)):
@@ -153,7 +156,7 @@ def _pooled_gradient_of(arrays: Arrays, settings: Settings, start: int, stop: in
     mean, scale, level, slope = vectors[0], vectors[1], vectors[2], vectors[3]
     OH, OW = H // 2, W // 2
     L = lane_count(x)
-    zero = constant(0, x[0])
+    zero = constant(0, number(x[0]))
     for row in range(start, stop):  # of N * OH
         n, i = row // OH, row % OH
         for j in range(OW):
@@ -175,8 +178,9 @@ def _pooled_gradient_of(arrays: Arrays, settings: Settings, start: int, stop: in
             for k in range(4):
                 at = p + (k // 2 * W + k % 2) * C
                 for c in range(C // L * L, C):
-                    g = choose(argmax[out + c] == k, dy[out + c], 0)
-                    dx[at + c] = gradient(g, x[at + c] - mean[c], scale[c], level[c], slope[c])
+                    g = choose(argmax[out + c] == k, number(dy[out + c]), 0)
+                    d = number(x[at + c]) - mean[c]
+                    dx[at + c] = stored(gradient(g, d, scale[c], level[c], slope[c]), dx)
         # What lies in no window: the end of both rows, and the row below the last windows.
         corner = (n * H + i * 2) * W
         for first, pixels in (
@@ -186,8 +190,9 @@ def _pooled_gradient_of(arrays: Arrays, settings: Settings, start: int, stop: in
         ):
             for at in range(first * C, (first + pixels) * C, C):
                 for c in range(np.uintp(C)):
-                    d = x[np.uintp(at) + c] - mean[c]
-                    dx[np.uintp(at) + c] = gradient(zero, d, scale[c], level[c], slope[c])
+                    d = number(x[np.uintp(at) + c]) - mean[c]
+                    value = gradient(zero, d, scale[c], level[c], slope[c])
+                    dx[np.uintp(at) + c] = stored(value, dx)
 
 
 _pooled_sums = chunked(_pooled_sums_of)
@@ -200,8 +205,8 @@ def pooled_sums(dy: Array, argmax: Array, x: Array, mean: Array) -> Array:
     rows = N * (H // 2)
     length = chunk_rows(rows, 2 * W * C)
     sums = room_for_sums(-(-rows // length), 2, C)
-    partial = borrow("sums of rows", sums.size, x.dtype).reshape(sums.shape)
-    flat = (dy.reshape(-1), argmax.reshape(-1), x.reshape(-1))
+    partial = borrow("sums of rows", sums.size, sum_type(x)).reshape(sums.shape)
+    flat = (bits(dy).reshape(-1), argmax.reshape(-1), bits(x).reshape(-1))
     arrays = (sums, partial, *flat, in_rows(C, x, mean))
     _pooled_sums(arrays, (H, W, C, length), rows, length)
     return add_up(sums, C)
@@ -211,7 +216,7 @@ def fill_pooled_gradient(dx: Array, dy: Array, argmax: Array, x: Array, *vectors
     """dx of batch norm for dy at the cells that won; vectors: mean, scale, level, slope."""
     N, H, W, C = x.shape
     rows = N * (H // 2)
-    flat = (dx.reshape(-1), dy.reshape(-1), argmax.reshape(-1), x.reshape(-1))
+    flat = tuple(bits(array).reshape(-1) for array in (dx, dy, argmax, x))
     arrays = (*flat, in_rows(C, x, *vectors))
     _pooled_gradient(arrays, (H, W, C), rows, chunk_rows(rows, 2 * W * C))
 
@@ -227,15 +232,15 @@ def _unpool_and_sum_of(arrays: Arrays, settings: Settings, start: int, stop: int
     H, W, C, length = settings
     total, cells = sums[start // length, 0], work[start // length]
     OH, OW = H // 2, W // 2
-    zero = constant(0, dy[0])
+    zero = constant(0, number(dy[0]))
     for row in range(start, stop):  # of N * OH
         n, i = row // OH, row % OH
         out = np.uintp(row * OW * C)
         for k in range(4):
             # First one cell of all windows, whose numbers are neighbours; then each to its place.
-            number = np.uint8(k)
+            here = np.uint8(k)
             for p in range(np.uintp(OW * C)):
-                cells[p] = dy[out + p] if argmax[out + p] == number else zero
+                cells[p] = number(dy[out + p]) if argmax[out + p] == here else zero
             line = ((n * H + i * 2 + k // 2) * W + k % 2) * C
             for j in range(OW):
                 copy(dz, line + j * 2 * C, cells, j * C, C)
@@ -248,7 +253,7 @@ def _unpool_and_sum_of(arrays: Arrays, settings: Settings, start: int, stop: int
     for first in range(start * OW * C, stop * OW * C, total.size):
         out = np.uintp(first)
         for p in range(np.uintp(min(total.size, stop * OW * C - first))):
-            total[p] += np.float64(zero if argmax[out + p] == _OFF else dy[out + p])
+            total[p] += np.float64(zero if argmax[out + p] == _OFF else number(dy[out + p]))
 
 
 _unpool_and_sum = chunked(_unpool_and_sum_of)
@@ -261,8 +266,8 @@ def unpool_and_sum(dz: Array, dy: Array, argmax: Array) -> Array:
     length = chunk_rows(rows, 2 * W * C)
     chunks = -(-rows // length)
     sums = room_for_sums(chunks, 1, row_width(C, dz))
-    work = borrow("cells", chunks * (W // 2) * C, dz.dtype).reshape(chunks, W // 2 * C)
-    arrays = (sums, work, dz.reshape(-1), dy.reshape(-1), argmax.reshape(-1))
+    work = borrow("cells", chunks * (W // 2) * C, sum_type(dz)).reshape(chunks, W // 2 * C)
+    arrays = (sums, work, bits(dz).reshape(-1), bits(dy).reshape(-1), argmax.reshape(-1))
     _unpool_and_sum(arrays, (H, W, C, length), rows, length)
     total: Array = add_up(sums, C)[0]
     return total

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..contract.random import KEY_STEPS, MULTIPLIERS, WORD
-from .bfloat16 import bits, number, stored, sum_type
 from .chunks import Arrays, Settings, chunk_length, chunked
 from .exponential import constant
 from .jit import Array, body_jit, formula_jit
@@ -73,14 +72,14 @@ def _dropout_part(arrays: Arrays, settings: Settings, start: int, stop: int) -> 
     whole = x.size // 4
     for i in range(whole):
         w0, w1, w2, w3 = _philox(np.uint64(start // 4 + i), stream)
-        y[4 * i] = stored(_drop(number(x[4 * i]), w0, threshold, keep), y)
-        y[4 * i + 1] = stored(_drop(number(x[4 * i + 1]), w1, threshold, keep), y)
-        y[4 * i + 2] = stored(_drop(number(x[4 * i + 2]), w2, threshold, keep), y)
-        y[4 * i + 3] = stored(_drop(number(x[4 * i + 3]), w3, threshold, keep), y)
+        y[4 * i] = _drop(x[4 * i], w0, threshold, keep)
+        y[4 * i + 1] = _drop(x[4 * i + 1], w1, threshold, keep)
+        y[4 * i + 2] = _drop(x[4 * i + 2], w2, threshold, keep)
+        y[4 * i + 3] = _drop(x[4 * i + 3], w3, threshold, keep)
     if 4 * whole < x.size:
         words = _philox(np.uint64(start // 4 + whole), stream)
         for i in range(4 * whole, x.size):
-            y[i] = stored(_drop(number(x[i]), words[i - 4 * whole], threshold, keep), y)
+            y[i] = _drop(x[i], words[i - 4 * whole], threshold, keep)
 
 
 _dropout = chunked(_dropout_part)
@@ -90,6 +89,5 @@ def dropout(y: Array, x: Array, rate: float, seed: int, purpose: int, step: int)
     """Zero elements with probability ``rate``, scale the others up; draws no mask into memory."""
     # word >= rate * 2^32 for an integer word: it reaches the next integer
     threshold = np.uint64(math.ceil(rate * 2.0**32))
-    settings = (*_stream(seed, purpose, step), threshold, sum_type(x).type(1 - rate))
-    arrays = bits(y).reshape(-1), bits(x).reshape(-1)
-    _dropout(arrays, settings, x.size, chunk_length(x.size, 4))
+    settings = (*_stream(seed, purpose, step), threshold, x.dtype.type(1 - rate))
+    _dropout((y.reshape(-1), x.reshape(-1)), settings, x.size, chunk_length(x.size, 4))

@@ -373,4 +373,5 @@ def _product(a: Any, b: Array) -> Any:
         return a * b
     halves = [((v << 16).view(np.float32), (v >> 16 << 16).view(np.float32)) for v in (a, b)]
     (a_low, a_high), (b_low, b_high) = halves
-    return a_low * b_low + a_high * b_high
+    with np.errstate(all="ignore"):  # rows that fill up a tile hold anything
+        return a_low * b_low + a_high * b_high
