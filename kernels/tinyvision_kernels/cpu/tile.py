@@ -359,10 +359,11 @@ def _python_tile(rows: int, vectors: int, vector_bytes: int, places: Places) -> 
             if places == "windows":
                 bias, bias_at = onto
                 total += bias[bias_at : bias_at + columns]
-            for k in range(depth):
-                b_k = b[b_at + k * b_row : b_at + k * b_row + columns]
-                total += _product(a[a_at + offset(i, k)], b_k)
-            c[to] = c[to] + total if onto[0] is True else total
+            with np.errstate(all="ignore"):  # rows that fill up a tile hold anything
+                for k in range(depth):
+                    b_k = b[b_at + k * b_row : b_at + k * b_row + columns]
+                    total += _product(a[a_at + offset(i, k)], b_k)
+                c[to] = c[to] + total if onto[0] is True else total
 
     return tile
 
@@ -373,5 +374,4 @@ def _product(a: Any, b: Array) -> Any:
         return a * b
     halves = [((v << 16).view(np.float32), (v >> 16 << 16).view(np.float32)) for v in (a, b)]
     (a_low, a_high), (b_low, b_high) = halves
-    with np.errstate(all="ignore"):  # rows that fill up a tile hold anything
-        return a_low * b_low + a_high * b_high
+    return a_low * b_low + a_high * b_high
