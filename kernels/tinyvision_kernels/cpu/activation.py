@@ -5,13 +5,17 @@ so that NaN goes through.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from .chunks import Arrays, Settings, chunk_rows, chunked, elementwise
+import numpy as np
+
+from .chunks import Arrays, Kernel, Settings, chunk_rows, chunked, elementwise
 from .exponential import constant, exp
 from .exponential import sigmoid as _sigmoid
 from .exponential import tanh as _tanh
-from .jit import Array, body_jit, formula_jit, inline_jit
+from .jit import Array, body_jit, formula_jit
+from .order import number_at_place, place_in_order
 
 # ----------------------------------------------------------------------------
 # ReLU and its leaky form
@@ -100,22 +104,32 @@ tanh_dx = elementwise(_tanh_dx, inputs=2)
 # ----------------------------------------------------------------------------
 
 
-@inline_jit
-def softmax_row(y: Array, x: Array) -> Any:
-    """Fill ``y`` (K,) with the softmax of ``x`` (K,); return max(x) and log(sum of e^(x - max)).
+@formula_jit
+def largest_of_row(x: Array, row: Any, K: Any) -> Any:
+    """Return the largest of the K numbers from x[row]."""
+    place = place_in_order(x[row])
+    for k in range(row, row + K):
+        place = max(place, place_in_order(x[k]))
+    return number_at_place(place)
 
-    The largest x is taken off first: it cancels in the quotient, and e^x cannot overflow. The two
-    results stay apart, as their sum would round away the digits of a small loss among large x.
+
+@formula_jit
+def softmax_row(y: Array, x: Array, row: Any, K: Any) -> Any:
+    """Fill a row of y with the softmax of that row of x; return max(x) and log(sum of e^(x - max)).
+
+    ``y`` and ``x`` are flat, ``row`` is where the row of K numbers starts. The largest x is taken
+    off first: it cancels in the quotient, and e^x cannot overflow. The two results stay apart, as
+    their sum would round away the digits of a small loss among large x.
     """
-    largest = x[0]
-    for k in range(1, x.size):
-        largest = x[k] if x[k] > largest else largest
-    for k in range(x.size):  # alone in its loop, exp vectorises
+    largest = largest_of_row(x, row, K)
+    for k in range(row, row + K):
         y[k] = exp(x[k] - largest)
+    # A loop of its own: were x read and y written in it, LLVM would add up in another order where
+    # the two lie close together, and where arrays lie is chance.
     total = constant(0, largest)
-    for k in range(x.size):
+    for k in range(row, row + K):
         total += y[k]
-    for k in range(x.size):
+    for k in range(row, row + K):
         y[k] /= total
     return largest, math.log(total)
 
@@ -123,62 +137,58 @@ def softmax_row(y: Array, x: Array) -> Any:
 @body_jit
 def _softmax_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     y, x = arrays
-    for m in range(start, stop):
-        softmax_row(y[m], x[m])
+    K = np.uintp(settings[0])
+    for m in range(np.uintp(start), np.uintp(stop)):
+        softmax_row(y, x, m * K, K)
 
 
 @body_jit
 def _softmax_dx_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    for m in range(start, stop):
-        dx, dy, y = arrays[0][m], arrays[1][m], arrays[2][m]
+    dx, dy, y = arrays
+    K = np.uintp(settings[0])
+    for m in range(np.uintp(start), np.uintp(stop)):
         dot = constant(0, y[0])
-        for k in range(y.size):
+        for k in range(m * K, m * K + K):
             dot += dy[k] * y[k]
-        for k in range(y.size):
+        for k in range(m * K, m * K + K):
             dx[k] = y[k] * (dy[k] - dot)
 
 
 @body_jit
 def _log_softmax_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    for m in range(start, stop):
-        y, x = arrays[0][m], arrays[1][m]
-        largest, log_total = softmax_row(y, x)  # y holds the probabilities for a moment
-        for k in range(x.size):
+    y, x = arrays
+    K = np.uintp(settings[0])
+    for m in range(np.uintp(start), np.uintp(stop)):
+        # y holds the probabilities for a moment
+        largest, log_total = softmax_row(y, x, m * K, K)
+        for k in range(m * K, m * K + K):
             y[k] = x[k] - largest - log_total
 
 
 @body_jit
 def _log_softmax_dx_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    for m in range(start, stop):
-        dx, dy, y = arrays[0][m], arrays[1][m], arrays[2][m]
+    dx, dy, y = arrays
+    K = np.uintp(settings[0])
+    for m in range(np.uintp(start), np.uintp(stop)):
         total = constant(0, y[0])
-        for k in range(y.size):
+        for k in range(m * K, m * K + K):
             total += dy[k]
-        for k in range(y.size):
+        for k in range(m * K, m * K + K):
             dx[k] = dy[k] - exp(y[k]) * total
 
 
-_softmax = chunked(_softmax_rows)
-_softmax_dx = chunked(_softmax_dx_rows)
-_log_softmax = chunked(_log_softmax_rows)
-_log_softmax_dx = chunked(_log_softmax_dx_rows)
+def _by_rows(body: Kernel) -> Callable[..., None]:
+    """Make a kernel of arrays that are all (M, K), cut by rows."""
+    run = chunked(body)
+
+    def launch(*arrays: Array) -> None:
+        M, K = arrays[0].shape
+        run(tuple(a.reshape(-1) for a in arrays), (K,), M, chunk_rows(M, K))
+
+    return launch
 
 
-def softmax(y: Array, x: Array) -> None:
-    """Turn each row of x (M, K) into probabilities."""
-    _softmax((y, x), (), len(x), chunk_rows(*x.shape))
-
-
-def softmax_dx(dx: Array, dy: Array, y: Array) -> None:
-    """dx = y * (dy - sum(dy * y)), row by row."""
-    _softmax_dx((dx, dy, y), (), len(y), chunk_rows(*y.shape))
-
-
-def log_softmax(y: Array, x: Array) -> None:
-    """Turn each row of x (M, K) into the logarithms of probabilities."""
-    _log_softmax((y, x), (), len(x), chunk_rows(*x.shape))
-
-
-def log_softmax_dx(dx: Array, dy: Array, y: Array) -> None:
-    """dx = dy - e^y * sum(dy), row by row."""
-    _log_softmax_dx((dx, dy, y), (), len(y), chunk_rows(*y.shape))
+softmax = _by_rows(_softmax_rows)
+softmax_dx = _by_rows(_softmax_dx_rows)
+log_softmax = _by_rows(_log_softmax_rows)
+log_softmax_dx = _by_rows(_log_softmax_dx_rows)

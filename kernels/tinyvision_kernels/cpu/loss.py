@@ -1,11 +1,12 @@
 """Losses: one value a row, or an element."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .activation import softmax_row
+from .activation import largest_of_row
 from .chunks import Arrays, Settings, chunk_rows, chunked, elementwise
 from .exponential import constant, exp
 from .exponential import sigmoid as _sigmoid
@@ -16,46 +17,73 @@ from .jit import Array, body_jit, formula_jit
 # ----------------------------------------------------------------------------
 
 
-def _target(smoothing: float, logits: Array) -> Settings:
-    number = logits.dtype.type
-    return number(1 - smoothing), number(smoothing / logits.shape[1])
+_BLOCK = 2048  # numbers: their logits and probabilities fit the first cache
 
 
-def _weights(weights: Array | None, logits: Array) -> Array:
+def _target(smoothing: float, K: int) -> Settings:
+    return 1.0 - smoothing, smoothing / K
+
+
+@lru_cache(maxsize=16)
+def _ones(K: int, dtype: Any) -> Array:
     # Ones stand for "no weights": None would be a type of its own and compile everything again.
-    return np.ones(logits.shape[1], logits.dtype) if weights is None else weights
+    return np.ones(K, dtype)
+
+
+@formula_jit
+def _row_loss(
+    largest: Any, log_total: Any, x: Array, row: Any, label: Any, weights: Array, on: Any, off: Any
+) -> Any:
+    # A class that is not wanted costs nothing, even at a logit of -inf: not 0 * inf = NaN.
+    loss = constant(0, on)
+    if on != 0:
+        loss = on * weights[label] * (largest - x[row + label] + log_total)
+    if off != 0:
+        for k in range(np.uintp(weights.size)):
+            loss += off * weights[k] * (largest - x[row + k] + log_total)
+    return loss
 
 
 @body_jit
 def _cross_entropy_rows(arrays: Arrays, target: Settings, start: int, stop: int) -> None:
-    losses, probs, logits, labels, weights = arrays
-    on, off = target
-    for m in range(start, stop):
-        x, label = logits[m], labels[m]
-        largest, log_total = softmax_row(probs[m], x)
-        # A class that is not wanted costs nothing, even at a logit of -inf: not 0 * inf = NaN.
-        loss = constant(0, on)
-        if on != 0:
-            loss = on * weights[label] * (largest - x[label] + log_total)
-        if off != 0:
-            for k in range(x.size):
-                loss += off * weights[k] * (largest - x[k] + log_total)
-        losses[m] = loss
+    losses, probs, logits, labels, weights = arrays  # all flat
+    on, off = constant(target[0], logits[0]), constant(target[1], logits[0])
+    K, last = np.uintp(weights.size), np.uintp(stop)
+    # A row of ten classes fills no vector register, so exp runs over many such rows at once.
+    step = np.uintp(_BLOCK // weights.size + 1)
+    for first in range(np.uintp(start), last, step):
+        end = min(first + step, last)
+        for m in range(first, end):
+            largest = largest_of_row(logits, m * K, K)
+            losses[m] = largest  # for a moment
+            for k in range(m * K, m * K + K):
+                probs[k] = logits[k] - largest
+        for k in range(first * K, end * K):
+            probs[k] = exp(probs[k])
+        for m in range(first, end):
+            total = constant(0, on)
+            for k in range(m * K, m * K + K):
+                total += probs[k]
+            for k in range(m * K, m * K + K):
+                probs[k] /= total
+            label, log_total = np.uintp(labels[m]), math.log(total)
+            losses[m] = _row_loss(losses[m], log_total, logits, m * K, label, weights, on, off)
 
 
 @body_jit
 def _cross_entropy_dx_rows(arrays: Arrays, target: Settings, start: int, stop: int) -> None:
-    dlogits, dlosses, probs, labels, weights = arrays
-    on, off = target
+    dlogits, dlosses, probs, labels, weights = arrays  # all flat
+    on, off = constant(target[0], probs[0]), constant(target[1], probs[0])
+    K = np.uintp(weights.size)
     everywhere = constant(0, off)
-    for k in range(weights.size):
+    for k in range(K):
         everywhere += off * weights[k]
-    for m in range(start, stop):
-        dx, p, dloss, label = dlogits[m], probs[m], dlosses[m], labels[m]
+    for m in range(np.uintp(start), np.uintp(stop)):
+        row, dloss, label = m * K, dlosses[m], np.uintp(labels[m])
         total = everywhere + on * weights[label]
-        for k in range(p.size):
-            dx[k] = dloss * (p[k] * total - off * weights[k])
-        dx[label] -= dloss * on * weights[label]
+        for k in range(K):
+            dlogits[row + k] = dloss * (probs[row + k] * total - off * weights[k])
+        dlogits[row + label] -= dloss * on * weights[label]
 
 
 _cross_entropy = chunked(_cross_entropy_rows)
@@ -71,8 +99,10 @@ def softmax_cross_entropy(
     smoothing: float,
 ) -> None:
     """Write each row's loss, and its softmax for the backward pass."""
-    arrays = (losses, probs, logits, labels, _weights(weights, logits))
-    _cross_entropy(arrays, _target(smoothing, logits), len(logits), chunk_rows(*logits.shape))
+    M, K = logits.shape
+    weights = _ones(K, logits.dtype) if weights is None else weights
+    arrays = losses, probs.reshape(-1), logits.reshape(-1), labels, weights
+    _cross_entropy(arrays, _target(smoothing, K), M, chunk_rows(M, K))
 
 
 def softmax_cross_entropy_dx(
@@ -84,8 +114,10 @@ def softmax_cross_entropy_dx(
     smoothing: float,
 ) -> None:
     """dlogits = dloss * (probs * sum(weights * q) - weights * q), row by row."""
-    arrays = (dlogits, dlosses, probs, labels, _weights(weights, probs))
-    _cross_entropy_dx(arrays, _target(smoothing, probs), len(probs), chunk_rows(*probs.shape))
+    M, K = probs.shape
+    weights = _ones(K, probs.dtype) if weights is None else weights
+    arrays = dlogits.reshape(-1), dlosses, probs.reshape(-1), labels, weights
+    _cross_entropy_dx(arrays, _target(smoothing, K), M, chunk_rows(M, K))
 
 
 # ----------------------------------------------------------------------------
