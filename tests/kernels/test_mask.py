@@ -10,7 +10,13 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 import numba
 
 from tinyvision_kernels.cpu.jit import exact_formula_jit
-from tinyvision_kernels.cpu.mask import choose, load_bytes, store_bytes
+from tinyvision_kernels.cpu.mask import (
+    choose,
+    load_bytes,
+    load_first_bytes,
+    store_bytes,
+    store_first_bytes,
+)
 from tinyvision_kernels.cpu.vector import lane_count, load, store, zeros
 
 both_precisions = pytest.mark.parametrize(
@@ -93,3 +99,20 @@ def test_bytes_become_vectors_and_bytes_again(dtype):
     np.testing.assert_array_equal(x, numbers[1:65])
     assert y[0] == 0 and y[65] == 0
     np.testing.assert_array_equal(y[1:65], 2 * numbers[1:65])
+
+
+@both_precisions
+def test_the_first_bytes_alone(dtype):
+    @compiled
+    def copy(y, numbers, x, count):
+        store_first_bytes(y, 3, load_bytes(numbers, 1, zeros(x)), count)
+        store_bytes(y, 80, load_first_bytes(numbers, 1, count, zeros(x)))
+
+    numbers, x = np.arange(100, 200, dtype=np.uint8), np.empty(0, dtype)
+    n = lane_count(x)
+    for count in (1, n - 1, n, n + 2):
+        kept = min(count, n)
+        y, expected = np.zeros(200, np.uint8), np.zeros(200, np.uint8)
+        copy(y, numbers, x, count)
+        expected[3 : 3 + kept] = expected[80 : 80 + kept] = numbers[1 : 1 + kept]
+        np.testing.assert_array_equal(y, expected)

@@ -10,17 +10,29 @@ from collections.abc import Callable, Mapping
 import numba
 
 from ..contract import KERNELS
-from . import activation, conv, dense, fused_conv, fused_norm, loss, norm, pool, random, update
+from . import (
+    activation,
+    conv,
+    dense,
+    fused_conv,
+    fused_norm,
+    global_pool,
+    loss,
+    norm,
+    pool,
+    random,
+    update,
+    upsample,
+)
 from .widen import through_float32
 
 # Of what may be bfloat16, most kernels convert number by number; these have whole arrays converted.
 _IN_FLOAT32 = frozenset([
-    "avg_pool2d", "avg_pool2d_dx", "global_avg_pool2d_dx", "upsample2d", "upsample2d_dx",
-    "layer_norm", "layer_norm_grad", "dropout",
+    "upsample2d", "upsample2d_dx", "layer_norm", "layer_norm_grad", "dropout",
 ])  # fmt: skip
 
 _FAMILIES = (
-    *(activation, conv, dense, loss, norm, pool, random, update),
+    *(activation, conv, dense, loss, norm, pool, global_pool, upsample, random, update),
     *(fused_conv, fused_norm),
 )
 

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, overload, register_model
 
 from .jit import Array, config
-from .vector import Vector, _pointer, _splat
+from .vector import Vector, _pointer, _splat, first_lanes
 
 
 class Mask(types.Type):
@@ -132,6 +133,43 @@ def _store_bytes(typing: Any, array: Any, at: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), generate
 
 
+def _masked_bytes(builder: Any, name: str, vector: Any, result: Any, arguments: Any) -> Any:
+    full_name = f"llvm.masked.{name}.v{vector.count}i8.p0"
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full_name), arguments)
+
+
+_ALIGNMENT = ir.Constant(ir.IntType(32), 1)
+
+
+@intrinsic
+def _load_first_bytes(typing: Any, array: Any, at: Any, count: Any, like: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_value, at_value, count_value, _ = arguments
+        to = context.get_value_type(like)
+        narrow = ir.VectorType(ir.IntType(8), to.count)
+        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, narrow)
+        mask, rest = first_lanes(builder, count_value, to), ir.Constant(narrow, None)
+        operands = [pointer, _ALIGNMENT, mask, rest]
+        return builder.uitofp(_masked_bytes(builder, "load", narrow, narrow, operands), to)
+
+    return like(array, types.intp, types.intp, like), generate
+
+
+@intrinsic
+def _store_first_bytes(typing: Any, array: Any, at: Any, value: Any, count: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_value, at_value, vector, count_value = arguments
+        narrow = ir.VectorType(ir.IntType(8), vector.type.count)
+        pointer = _pointer(context, builder, signature.args[0], array_value, at_value, narrow)
+        mask = first_lanes(builder, count_value, vector.type)
+        operands = [builder.fptoui(vector, narrow), pointer, _ALIGNMENT, mask]
+        _masked_bytes(builder, "store", narrow, ir.VoidType(), operands)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value, types.intp), generate
+
+
 def _python_load_bytes(array: Array, at: int, like: Any) -> Any:
     return array[at : at + like.size].astype(like.dtype)
 
@@ -140,7 +178,23 @@ def _python_store_bytes(array: Array, at: int, value: Any) -> None:
     array[at : at + value.size] = value
 
 
+def _python_load_first_bytes(array: Array, at: int, count: int, like: Any) -> Any:
+    vector = np.zeros_like(like)
+    vector[:count] = array[at : at + min(count, like.size)]
+    return vector
+
+
+def _python_store_first_bytes(array: Array, at: int, value: Any, count: int) -> None:
+    array[at : at + min(count, value.size)] = value[:count]
+
+
+_plain = config.DISABLE_JIT
+
 # load_bytes(array, at, like): as many numbers of an array of uint8 as the vector ``like`` has lanes
-load_bytes: Callable[..., Any] = _python_load_bytes if config.DISABLE_JIT else _load_bytes
+load_bytes: Callable[..., Any] = _python_load_bytes if _plain else _load_bytes
 # store_bytes(array, at, vector): write whole numbers back to such an array
-store_bytes: Callable[..., Any] = _python_store_bytes if config.DISABLE_JIT else _store_bytes
+store_bytes: Callable[..., Any] = _python_store_bytes if _plain else _store_bytes
+# load_first_bytes(array, at, count, like): only ``count`` numbers, and zeros in the other lanes
+load_first_bytes: Callable[..., Any] = _python_load_first_bytes if _plain else _load_first_bytes
+# store_first_bytes(array, at, vector, count): write back only the first ``count`` lanes
+store_first_bytes: Callable[..., Any] = _python_store_first_bytes if _plain else _store_first_bytes

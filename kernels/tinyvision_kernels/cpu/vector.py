@@ -22,10 +22,10 @@ from numba import types
 from numba.core import cgutils
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic, models, overload, register_model
 
 from .bfloat16 import number, stored
-from .jit import Array, config, inline_jit
+from .jit import Array, config
 from .tile import HOST
 
 
@@ -45,10 +45,16 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(number, vector.lanes))
 
 
-@inline_jit
 def lane_count(array: Array) -> int:
     """How many of an array's numbers make a vector."""
     return HOST.vector_bytes // max(array.itemsize, 4)  # bfloat16 come as float32
+
+
+@overload(lane_count, jit_options={"forceinline": True})
+def _lane_count(array):  # type: ignore[no-untyped-def]
+    # itemsize would be read from memory; with a constant, the mask of a whole vector is none
+    lanes = _vector_of(array).lanes
+    return lambda array: lanes
 
 
 def _vector_of(array: Any) -> Vector:
