@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from collect_server import Server, picture
 
+from tests.data.collect_server import Server, picture
 from tinyvision.data import collect, decode, download_image
 from tinyvision.data.collect import Wanted, addresses, fetch
 from tinyvision.errors import DataError, DownloadError

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from collect_server import picture
 
+from tests.data.collect_server import picture
 from tinyvision.data import collect
 from tinyvision.data.collect import archives
 from tinyvision.errors import DataError

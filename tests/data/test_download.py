@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from download_server import CONTENT, HALF, Server
 
+from tests.data.download_server import CONTENT, HALF, Server
 from tinyvision.data import download
 from tinyvision.data.download import cache_dir, fetch
 from tinyvision.errors import DownloadError

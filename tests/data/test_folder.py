@@ -3,8 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import fill, put
 
+from tests.data.folders import fill, put
 from tinyvision.data.folder import load_folder, read_folder
 from tinyvision.data.images import decode
 from tinyvision.data.preprocess import Preprocess

@@ -2,8 +2,8 @@ import os
 from pathlib import Path
 
 import pytest
-from folders import fill, put
 
+from tests.data.folders import fill, put
 from tinyvision.data.layout import Layout, find_images, natural_key
 from tinyvision.errors import DataError
 

@@ -3,9 +3,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from folders import fill, put
 from PIL import Image
 
+from tests.data.folders import fill, put
 from tinyvision.data.survey import survey
 from tinyvision.errors import DataError
 

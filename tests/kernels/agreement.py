@@ -7,8 +7,8 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from case import Case, is_float, make, run
 
+from tests.kernels.case import Case, is_float, make, run
 from tinyvision_kernels import reference
 from tinyvision_kernels.contract.fused_conv import OFF
 

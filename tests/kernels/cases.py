@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import geometries
 import numpy as np
-from case import Case, dtypes, make, run
-from geometries import Conv, Pool
-from norm_inputs import around_norm, running_statistics, statistics
 
+from tests.kernels import geometries
+from tests.kernels.case import Case, dtypes, make, run
+from tests.kernels.geometries import Conv, Pool
+from tests.kernels.norm_inputs import around_norm, running_statistics, statistics
 from tinyvision_kernels.contract import KERNELS
 
 __all__ = ["Case", "cases", "conv_case", "dtypes", "make", "pool_case", "run"]

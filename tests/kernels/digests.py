@@ -1,7 +1,8 @@
 """What the compiled kernels compute, bit for bit, as one digest for each kernel and thread count.
 
-``python digests.py 1 2 3`` prints ``{kernel: [digest with 1 thread, with 2, with 3]}`` as JSON. The
-number of threads in the pool is fixed when a process starts, so the test runs this in its own.
+``python -m tests.kernels.digests 1 2 3`` prints, as JSON, for each kernel its digest with 1 thread,
+with 2 and with 3. The number of threads in a pool is fixed when a process starts, so the test
+runs this in a process of its own.
 """
 
 import hashlib
@@ -11,9 +12,9 @@ from collections.abc import Iterable, Iterator
 
 import numba
 import numpy as np
-from cases import Case, cases, conv_case, dtypes, make, run
-from geometries import SAME, Conv
 
+from tests.kernels.cases import Case, cases, conv_case, dtypes, make, run
+from tests.kernels.geometries import SAME, Conv
 from tinyvision_kernels import cpu
 from tinyvision_kernels.cpu import chunks
 

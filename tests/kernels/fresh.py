@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parent
-SOURCES = TESTS.parents[1] / "kernels" / "tinyvision_kernels"
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "kernels" / "tinyvision_kernels"
 
 # Compiles a kernel of one chunk and one of several; prints what was compiled and the results.
 SILU = """
@@ -39,7 +39,7 @@ def copy_of_the_kernels(folder: Path) -> Path:
 def start(code: str, package: Path = SOURCES, **variables: str) -> subprocess.Popen[str]:
     """Start a program; what it prints can be read from it."""
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive", **variables}
-    environment["PYTHONPATH"] = os.pathsep.join([str(package.parent), str(TESTS)])
+    environment["PYTHONPATH"] = os.pathsep.join([str(package.parent), str(ROOT)])
     command = [sys.executable, "-W", "error", "-c", code]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env=environment, text=True, **pipes)
@@ -51,6 +51,11 @@ def python(code: str, package: Path = SOURCES, **variables: str) -> tuple[str, s
     out, err = process.communicate()
     assert process.returncode == 0, err
     return out, err
+
+
+def in_a_new_process(code: str, **variables: str) -> str:
+    """Run a program on the kernels of this checkout; return what it printed."""
+    return python(code, **variables)[0].strip()
 
 
 def silu(package: Path, cache: Path, hook: bool = True, **variables: str) -> tuple[str, str]:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from case import Case, make, run
 
+from tests.kernels.case import Case, make, run
 from tinyvision_kernels.contract import windows
 
 # Forward kernel -> the kernels of its gradients, in order; output "dx" is the gradient of input

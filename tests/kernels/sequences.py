@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from case import Arrays, Case, make, run
 
+from tests.kernels.case import Arrays, Case, make, run
 from tinyvision_kernels.contract.fused_conv import OFF, POOL
 
 Known = dict[str, Any]  # arrays and settings by name

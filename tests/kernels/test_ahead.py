@@ -12,11 +12,11 @@ import pytest
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
 import numba
-from case import run
-from cases import cases
-from fresh import CACHED, SOURCES, python, silu, start
 from numba import typeof
 
+from tests.kernels.case import run
+from tests.kernels.cases import cases
+from tests.kernels.fresh import CACHED, SOURCES, python, silu, start
 from tinyvision_kernels import cpu
 from tinyvision_kernels.cpu import ahead
 from tinyvision_kernels.cpu.ahead import Need, compile_all, describe, example, rehearsal
@@ -124,7 +124,7 @@ def test_an_interrupt_ends_all_processes_at_once(store, monkeypatch):
 def test_no_process_outlives_a_parent_that_was_killed(store):
     code = """
 import subprocess
-from test_ahead import silu_needs
+from tests.kernels.test_ahead import silu_needs
 from tinyvision_kernels.cpu import ahead
 
 class Told(subprocess.Popen):

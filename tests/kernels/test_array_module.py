@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 import pytest
-import strict_array
-from cases import cases, dtypes, run
-from strict_array import to_device, to_host, xp
 
+from tests.kernels import strict_array
+from tests.kernels.cases import cases, dtypes, run
+from tests.kernels.strict_array import to_device, to_host, xp
 from tinyvision_kernels import reference
 
 

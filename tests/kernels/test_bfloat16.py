@@ -5,10 +5,10 @@ from functools import partial
 import ml_dtypes
 import numpy as np
 import pytest
-from agreement import assert_agrees
-from case import is_float
-from cases import cases, make, run
 
+from tests.kernels.agreement import assert_agrees
+from tests.kernels.case import is_float
+from tests.kernels.cases import cases, make, run
 from tinyvision_kernels import reference
 from tinyvision_kernels.contract import FLOAT32, KERNELS
 

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
 import numba
-from fresh import CACHED, FRESH, SILU, SOURCES, copy_of_the_kernels, silu, start
 from numba.core.registry import cpu_target
 
+from tests.kernels.fresh import CACHED, FRESH, SILU, SOURCES, copy_of_the_kernels, silu, start
 from tinyvision_kernels.cpu import cache
 from tinyvision_kernels.cpu.cache import KernelCache, identity
 

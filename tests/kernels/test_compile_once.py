@@ -6,9 +6,9 @@ import pytest
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
 import numba
-from fresh import python
 from numba.core import codegen, event
 
+from tests.kernels.fresh import python
 from tinyvision_kernels.cpu import compile_once, product
 from tinyvision_kernels.cpu.jit import inline_jit, kernel_jit
 

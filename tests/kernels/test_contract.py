@@ -4,8 +4,8 @@ import inspect
 
 import numpy as np
 import pytest
-from cases import cases
 
+from tests.kernels.cases import cases
 from tinyvision_kernels import reference
 from tinyvision_kernels.contract import KERNELS, ShapeError, window_count, windows
 from tinyvision_kernels.contract.registry import Shape, kernel

@@ -12,14 +12,15 @@ import pytest
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
-from agreement import HALF_ULP, assert_agrees
-from cases import Case, cases, conv_case, run
-from geometries import Conv, conv_geometries
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cpu_conv import SAME, call, conv_by_taps, in_a_new_process
-from test_winograd import EDGES, LARGEST_ERROR, by
 
+from tests.kernels.agreement import HALF_ULP, assert_agrees
+from tests.kernels.cases import Case, cases, conv_case, run
+from tests.kernels.fresh import in_a_new_process
+from tests.kernels.geometries import Conv, conv_geometries
+from tests.kernels.test_cpu_conv import SAME, call, conv_by_taps
+from tests.kernels.test_winograd import EDGES, LARGEST_ERROR, by
 from tinyvision_kernels import cpu, reference
 from tinyvision_kernels.cpu import pairs, tile, widen
 from tinyvision_kernels.cpu.conv.choice import choose
@@ -230,7 +231,7 @@ def every_kernel() -> str:
 
 def test_same_bits_for_any_number_of_threads():
     code = (
-        "import numba, test_cpu_bfloat16 as t\n"
+        "import numba, tests.kernels.test_cpu_bfloat16 as t\n"
         f"t.pairs.NATIVE = {pairs.NATIVE}\n"
         "def bits(n):\n"
         "    numba.set_num_threads(n)\n"
@@ -247,7 +248,7 @@ def test_a_second_process_compiles_nothing():
         "from tinyvision_kernels.cpu.jit import set_compile_hook\n"
         "compiled = []\n"
         "set_compile_hook(compiled.append)\n"
-        "import test_cpu_bfloat16 as t\n"
+        "import tests.kernels.test_cpu_bfloat16 as t\n"
         f"t.pairs.NATIVE = {pairs.NATIVE}\n"
         "t.every_kernel()\n"
         "print(compiled)"
@@ -265,7 +266,11 @@ def small_cases(count: int) -> None:
 
 
 def test_in_plain_python():
-    code = f"import test_cpu_bfloat16 as t; t.pairs.NATIVE = {pairs.NATIVE}; t.small_cases(2)"
+    code = (
+        "import tests.kernels.test_cpu_bfloat16 as t\n"
+        f"t.pairs.NATIVE = {pairs.NATIVE}\n"
+        "t.small_cases(2)"
+    )
     in_a_new_process(code, NUMBA_DISABLE_JIT="1")
 
 
@@ -274,5 +279,7 @@ def test_a_processor_without_the_instruction_computes_in_float32():
     features = "+sse4.2,+avx,+avx2,+fma"
     if tile.HOST not in (tile.PROCESSORS["avx512f"], tile.PROCESSORS["avx2"]):
         pytest.skip("this processor has no avx2")
-    code = "import test_cpu_bfloat16 as t; assert not t.pairs.NATIVE; t.small_cases(3)"
+    code = (
+        "import tests.kernels.test_cpu_bfloat16 as t; assert not t.pairs.NATIVE; t.small_cases(3)"
+    )
     in_a_new_process(code, NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES=features)

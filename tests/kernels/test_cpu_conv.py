@@ -4,17 +4,14 @@ That they compute the right thing in general is held by ``test_cpu_parity.py``.
 """
 
 import hashlib
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
+from tests.kernels.fresh import in_a_new_process
 from tinyvision_kernels.contract import KERNELS
 from tinyvision_kernels.cpu import TABLE, scratch, tile
 from tinyvision_kernels.cpu.conv.bands import backward_axes, cut_bands, forward_axis
@@ -246,21 +243,6 @@ def digests(results: dict[str, np.ndarray]) -> dict[str, str]:
     return {name: hashlib.sha256(value.tobytes()).hexdigest() for name, value in results.items()}
 
 
-def in_a_new_process(code: str, **environment: str) -> str:
-    """Run code beside this module, in a process of its own."""
-    here = Path(__file__).parent
-    paths = [str(here), str(here.parents[1] / "kernels")]
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}\n{code}"],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def test_same_bits_for_any_number_of_threads():
     code = (
         "import numba, test_cpu_conv as t\n"
@@ -282,7 +264,7 @@ def test_a_second_process_compiles_nothing():
         "from tinyvision_kernels.cpu.jit import set_compile_hook\n"
         "compiled = []\n"
         "set_compile_hook(compiled.append)\n"
-        "import test_cpu_conv as t\n"
+        "import tests.kernels.test_cpu_conv as t\n"
         "t.all_kernels()\n"
         "print(compiled)"
     )

@@ -9,17 +9,18 @@ from functools import partial
 
 import numpy as np
 import pytest
-from agreement import assert_agrees
-from cases import Case, cases, conv_case, run
-from geometries import SAME, Conv, conv_geometries
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.kernels.agreement import assert_agrees
+from tests.kernels.cases import Case, cases, conv_case, run
+from tests.kernels.geometries import SAME, Conv, conv_geometries
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
 import numba
-from test_cpu_conv import in_a_new_process
 
+from tests.kernels.fresh import in_a_new_process
 from tinyvision_kernels import cpu
 from tinyvision_kernels.cpu.conv.choice import ALGORITHMS, choose
 
@@ -150,7 +151,7 @@ def _digests() -> Iterator[tuple[str, str]]:
 
 def test_same_bits_for_any_number_of_threads():
     code = (
-        "import test_cpu_conv_algorithms as t\n"
+        "import tests.kernels.test_cpu_conv_algorithms as t\n"
         "one = t.bits(1)\n"
         "for n in (2, 3, 7):\n"
         "    assert t.bits(n) == one, (n, t.bits(n), one)\n"

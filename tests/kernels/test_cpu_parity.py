@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from agreement import assert_agrees
-from cases import Case, cases, conv_case, dtypes, make, pool_case, run
-from geometries import conv_geometries, pool_geometries
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.kernels.agreement import assert_agrees
+from tests.kernels.cases import Case, cases, conv_case, dtypes, make, pool_case, run
+from tests.kernels.geometries import conv_geometries, pool_geometries
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 

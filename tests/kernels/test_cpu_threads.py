@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,11 @@ import pytest
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
 import numba
-from agreement import assert_agrees
-from cases import cases
-from digests import SMALL_CHUNK, digest
 
+from tests.kernels.agreement import assert_agrees
+from tests.kernels.cases import cases
+from tests.kernels.digests import SMALL_CHUNK, digest
+from tests.kernels.fresh import ROOT, SOURCES
 from tinyvision_kernels import cpu
 from tinyvision_kernels.cpu import chunks
 
@@ -25,15 +25,13 @@ COUNTS = (1, 2, 3, 7)
 @pytest.fixture(scope="module")
 def digests_by_kernel() -> dict[str, list[str]]:
     """Digests for 1, 2, 3 and 7 threads, of a pool that has seven on any machine."""
-    here = Path(__file__).parent
-    kernels = here.parents[1] / "kernels"
     environment = {
         **os.environ,
         "NUMBA_NUM_THREADS": str(max(COUNTS)),
         "OMP_WAIT_POLICY": "passive",  # with more threads than cores, waiting ones must sleep
-        "PYTHONPATH": os.pathsep.join([str(kernels), str(here)]),
+        "PYTHONPATH": os.pathsep.join([str(SOURCES.parent), str(ROOT)]),
     }
-    command = [sys.executable, str(here / "digests.py"), *map(str, COUNTS)]
+    command = [sys.executable, "-m", "tests.kernels.digests", *map(str, COUNTS)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, list[str]] = json.loads(done.stdout)

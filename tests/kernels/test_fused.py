@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 import pytest
-from case import make
-from cases import cases, run
-from sequences import SEQUENCES, in_sequence
 
+from tests.kernels.case import make
+from tests.kernels.cases import cases, run
+from tests.kernels.sequences import SEQUENCES, in_sequence
 from tinyvision_kernels import reference
 from tinyvision_kernels.contract import KERNELS, ShapeError
 from tinyvision_kernels.contract.fused_conv import OFF

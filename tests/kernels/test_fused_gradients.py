@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from case import make
-from cases import cases, run
 
+from tests.kernels.case import make
+from tests.kernels.cases import cases, run
 from tinyvision_kernels import reference
 from tinyvision_kernels.contract import KERNELS
 

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
-from fresh import SOURCES, python, silu
+from tests.kernels.fresh import SOURCES, python, silu
 
 LINE = "compiling kernels (first run only) ...\n"
 
@@ -30,8 +30,8 @@ print(len(recorder.buffer))
 def test_everything_runs_as_plain_python():
     code = """
 import numpy as np
-from agreement import assert_agrees
-from cases import cases, dtypes
+from tests.kernels.agreement import assert_agrees
+from tests.kernels.cases import cases, dtypes
 from tinyvision_kernels import cpu
 
 for name, kernel in cpu.TABLE.items():

@@ -7,14 +7,14 @@ import math
 from dataclasses import replace
 from functools import partial
 
-import geometries
 import numpy as np
 import pytest
-from cases import cases, conv_case, run
-from gradients import GRADIENTS, gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kernels import geometries
+from tests.kernels.cases import cases, conv_case, run
+from tests.kernels.gradients import GRADIENTS, gradients
 from tinyvision_kernels import reference
 
 TABLE = {name: partial(kernel, np) for name, kernel in reference.TABLE.items()}

@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from cases import cases, run
-from gradients import GRADIENTS, gradients
 
+from tests.kernels.cases import cases, run
+from tests.kernels.gradients import GRADIENTS, gradients
 from tinyvision_kernels import reference
 from tinyvision_kernels.contract import KERNELS
 

@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
 import numba
-from test_cpu_conv import in_a_new_process
 
+from tests.kernels.fresh import in_a_new_process
 from tinyvision_kernels.cpu.transpose import transpose
 from tinyvision_kernels.cpu.vector import lane_count
 
@@ -40,5 +40,5 @@ def test_matrices_of_any_shape(dtype: type):
 
 
 def test_in_plain_python():
-    code = "import numpy as np, test_transpose as t\nt.check(5, 19, np.float32)\n"
+    code = "import numpy as np, tests.kernels.test_transpose as t\nt.check(5, 19, np.float32)\n"
     in_a_new_process(code, NUMBA_DISABLE_JIT="1")

@@ -1,10 +1,5 @@
 """Vectors as values: each operation, compiled and in plain Python, against NumPy."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import ml_dtypes
 import numpy as np
 import pytest
@@ -13,6 +8,7 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 
 import numba
 
+from tests.kernels.fresh import in_a_new_process
 from tinyvision_kernels.cpu.jit import FAST
 from tinyvision_kernels.cpu.vector import (
     lane_count,
@@ -132,18 +128,13 @@ def test_vectors_of_two_precisions_do_not_mix():
 
 
 def test_in_plain_python():
-    here = Path(__file__).parent
-    code = (
-        f"import sys; sys.path[:0] = [{str(here)!r}, {str(here.parents[1] / 'kernels')!r}]\n"
-        "import numpy as np, test_vector as t\n"
-        "for dtype in (np.float32, np.float64):\n"
-        "    t.test_each_operation_on_small_integers_is_exact(dtype)\n"
-        "    t.test_numbers_take_the_precision_of_the_vector(dtype)\n"
-        "    t.test_the_first_lanes_alone(dtype)\n"
-        "t.test_bfloat16_are_vectors_of_float32()\n"
-    )
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    code = """
+import numpy as np
+import tests.kernels.test_vector as t
+for dtype in (np.float32, np.float64):
+    t.test_each_operation_on_small_integers_is_exact(dtype)
+    t.test_numbers_take_the_precision_of_the_vector(dtype)
+    t.test_the_first_lanes_alone(dtype)
+t.test_bfloat16_are_vectors_of_float32()
+"""
+    in_a_new_process(code, NUMBA_DISABLE_JIT="1")

@@ -5,15 +5,15 @@ from functools import partial
 
 import numpy as np
 import pytest
-from cases import Case, conv_case, run
-from geometries import SAME, Conv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kernels.cases import Case, conv_case, run
+from tests.kernels.geometries import SAME, Conv
+
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
-from test_cpu_conv import in_a_new_process
-
+from tests.kernels.fresh import in_a_new_process
 from tinyvision_kernels import cpu, reference
 from tinyvision_kernels.cpu import tile
 from tinyvision_kernels.cpu.conv import transforms
@@ -132,8 +132,8 @@ def test_error_of_the_layers_of_real_networks(kernel: str, C: int, H: int, algor
 def test_the_same_bits_for_any_number_of_threads(kernel: str):
     code = (
         "import hashlib, numba, numpy as np\n"
-        "from cases import Case, conv_case, run\n"
-        "from test_winograd import EDGES, by, cpu\n"
+        "from tests.kernels.cases import Case, conv_case, run\n"
+        "from tests.kernels.test_winograd import EDGES, by, cpu\n"
         "def bits(n):\n"
         "    numba.set_num_threads(n)\n"
         "    digest = hashlib.sha256()\n"
@@ -172,7 +172,7 @@ def test_what_is_not_a_number_survives(kernel: str):
 
 
 CHECK = (
-    "import test_winograd as t\n"
+    "import tests.kernels.test_winograd as t\n"
     "from tinyvision_kernels.cpu import tile\n"
     "assert tile.HOST == tile.PROCESSORS[{name!r}], tile.HOST\n"
     "for kernel in t.KERNELS:\n"
