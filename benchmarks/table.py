@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.table README.md benchmarks/README.md kernels/README.md`` writes the tables of
 these pages anew. What a results file holds shows which table it becomes: ``contests`` (of the
-benchmarks), ``rungs`` (of the ladder) or ``starts`` (of the first step).
+benchmarks), ``rungs`` (of the ladder), ``starts`` (of the first step) or ``processors``.
 """
 
 import json
@@ -29,6 +29,8 @@ def tables(results: dict[str, Any]) -> list[Table]:
         return [_ladder(results)]
     if "starts" in results:
         return [_starts(results)]
+    if "processors" in results:
+        return [_processors(results)]
     narrow = {line["group"] for line in results["contests"] if "vs float32" in line}
     return [
         Table(group, (*COLUMNS[:-1], "float32 / cpu") if group in narrow else COLUMNS, lines)
@@ -79,7 +81,7 @@ def rows(results: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
 
 
 # ----------------------------------------------------------------------------
-# The ladder, and the first step
+# The ladder, the first step, and other processors
 # ----------------------------------------------------------------------------
 
 
@@ -133,6 +135,16 @@ def _starts(results: dict[str, Any]) -> Table:
     return Table(results["work"], (results["work"], "seconds", "least to most"), lines)
 
 
+def _processors(results: dict[str, Any]) -> Table:
+    """Return a line for each piece of work, a column for each kind of processor."""
+    targets = results["processors"]
+    lines = [
+        (work, *(f"{speeds[work]:.0f}" for speeds in targets.values()))
+        for work in next(iter(targets.values()))
+    ]
+    return Table(results["work"], ("GFLOP/s", *targets), lines)
+
+
 def _digits(number: float) -> str:
     """Return two or three digits that count, and no exponent."""
     if number < 1:
@@ -158,6 +170,8 @@ def caption(results: dict[str, Any]) -> str:
 def _method(results: dict[str, Any]) -> str:
     if "starts" in results:
         return "fresh processes, medians"
+    if "processors" in results:
+        return f"{results['work']}; float32, medians"
     timed = "float32, medians of interleaved rounds"
     if "rungs" in results:
         peaks = results["ceilings"]["gflops"]["float32"]
