@@ -262,7 +262,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="default: all")
     parser.add_argument("--results", type=Path, help="write the figures to this JSON file")
     options = parser.parse_args()
-    ceilings = measure(options.threads)
+    ceilings = Ceilings.from_data(
+        measure(options.threads).to_data()
+    )  # print what the file will hold
     print_ceilings(ceilings)
     if options.results:
         described = {**machine.describe(), "threads": ceilings.threads}

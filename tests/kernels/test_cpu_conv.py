@@ -245,7 +245,7 @@ def digests(results: dict[str, np.ndarray]) -> dict[str, str]:
 
 def test_same_bits_for_any_number_of_threads():
     code = (
-        "import numba, test_cpu_conv as t\n"
+        "import numba, tests.kernels.test_cpu_conv as t\n"
         "def bits(n):\n"
         "    numba.set_num_threads(n)\n"
         "    return t.digests(t.all_kernels())\n"
@@ -272,7 +272,7 @@ def test_a_second_process_compiles_nothing():
 
 
 CHECK = (
-    "import numpy as np, test_cpu_conv as t\n"
+    "import numpy as np, tests.kernels.test_cpu_conv as t\n"
     "from tinyvision_kernels.cpu import tile\n"
     "assert tile.HOST == tile.PROCESSORS[{name!r}], tile.HOST\n"
     "rng = np.random.default_rng(10)\n"

@@ -163,7 +163,7 @@ def test_same_bits_for_any_number_of_threads():
 
 def test_in_plain_python():
     code = (
-        "import numpy as np, test_cpu_conv_algorithms as t\n"
+        "import numpy as np, tests.kernels.test_cpu_conv_algorithms as t\n"
         "rng = np.random.default_rng(4)\n"
         "small = t.Conv('small', (1, 5, 6, 3), (3, 2), 4, (2, 1), (1, 0, 1, 1), (1, 2))\n"
         "single = t.Conv('by channel', (1, 4, 5, 3), (3, 2), 3, pad=(1, 1, 0, 1), groups=3)\n"
