@@ -143,9 +143,9 @@ def _our_update(which: str, k: Any, weights: Any, g: Any) -> Callable[[], Any]:
 
     def run() -> Any:
         if which == "sgd":
-            k.sgd_step(w, m, g, 0.01, 0.9, False, 1e-4, 1.0)
+            k.sgd_step(w, m, None, g, 0.01, 0.9, False, 1e-4, 1.0, 0.0)
         else:
-            k.adam_step(w, m, v, g, 1e-3, 0.9, 0.999, 1e-8, 1e-4, True, 1, 1.0)
+            k.adam_step(w, m, v, None, g, 1e-3, 0.9, 0.999, 1e-8, 1e-4, True, 1, 1.0, 0.0)
         return w
 
     return run

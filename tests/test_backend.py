@@ -254,7 +254,7 @@ def test_strided_inputs_are_made_contiguous(kernels: backend.Kernels) -> None:
 def test_what_is_changed_in_place_must_be_contiguous(kernels: backend.Kernels) -> None:
     w = np.zeros(6)[::2]
     with pytest.raises(ValueError, match=r"sgd_step: w must be contiguous"):
-        kernels.sgd_step(w, np.zeros(3), np.ones(3), 0.1, 0.0, False, 0.0, 1.0)
+        kernels.sgd_step(w, np.zeros(3), None, np.ones(3), 0.1, 0.0, False, 0.0, 1.0, 0.0)
 
 
 def test_into_fills_the_callers_output(kernels: backend.Kernels) -> None:
@@ -275,7 +275,7 @@ def test_bfloat16_goes_where_the_contract_has_it(kernels: backend.Kernels) -> No
     assert kernels.dense_dw(x, np.ones((2, 4), backend.BFLOAT16)).dtype == np.float32
     assert kernels.dense_dw(np.ones((2, 3)), np.ones((2, 4))).dtype == np.float64
     with pytest.raises(TypeError, match=r"sgd_step: w must be float32 or float64, not bfloat16"):
-        kernels.sgd_step(x, x, x, 0.1, 0.0, False, 0.0, 1.0)
+        kernels.sgd_step(x, x, None, x, 0.1, 0.0, False, 0.0, 1.0, 0.0)
     with pytest.raises(TypeError, match=r"w is float32 but an earlier input is bfloat16"):
         kernels.dense(x, w.astype(np.float32), None)
     with pytest.raises(TypeError, match=r"b is bfloat16, but .* bfloat16 it must be float32"):

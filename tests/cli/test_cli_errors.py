@@ -44,6 +44,7 @@ def refused(tinyvision, code: int, pattern: str, *words: object) -> None:
         (["train", "--seed", "-1"], "seed"),
         (["train", "--seed", str(2**64)], r"seed must be in 0 \.\. 2\*\*64 - 1"),
         (["train", "--clip-norm", "0"], "clip_norm must be a number above 0"),
+        (["train", "--average", "1"], r"average must be a number in \[0, 1\)"),
         (["train", "--size", "4"], "size"),
         (["train", "--model", "lenet"], "no model 'lenet'; did you mean 'lenet5'"),
         (["train", "--optimizer", "adm"], "no optimizer 'adm'; did you mean 'adam"),

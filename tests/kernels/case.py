@@ -19,7 +19,7 @@ class Case:
     kernel: str
     id: str
     updates: Arrays
-    inputs: Arrays  # optional ones may be None
+    inputs: Arrays  # optional ones may be None, in updates too
     settings: Mapping[str, Any]
 
     def astype(self, dtype: Any) -> "Case":
@@ -86,14 +86,15 @@ def run(
         name: to_device(_garbage(shape, np.dtype(contract.dtype(name, np.dtype(dtype)))))
         for name, shape in zip(contract.outputs, case.output_shapes(), strict=True)
     }
-    updates = {name: to_device(array) for name, array in case.updates.items()}
+    updates = {name: a if a is None else to_device(a) for name, a in case.updates.items()}
     inputs = {name: a if a is None else to_device(a) for name, a in case.inputs.items()}
     implementation(*outputs.values(), *updates.values(), *inputs.values(), *case.settings.values())
     for name, array in case.inputs.items():
         if array is not None:
             unchanged = to_host(inputs[name]).tobytes() == array.tobytes()
             assert unchanged, f"{case.kernel} [{case.id}] changed its input {name}"
-    return {name: to_host(array) for name, array in {**outputs, **updates}.items()}
+    changed = {**outputs, **updates}
+    return {name: to_host(array) for name, array in changed.items() if array is not None}
 
 
 def _garbage(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:

@@ -315,8 +315,9 @@ def _update(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
         for number, variant in enumerate(variants):
             given = {name: rng.standard_normal(size) for name in ("w", "velocity", "g", "m")}
             given |= {"v": rng.random(size), "square": rng.random(size)}
-            scale = 1.0 if number == 0 else 0.5
-            yield make(kernel, f"{size}, {number}", {**given, **common, **variant, "scale": scale})
+            given |= {"average": rng.standard_normal(size) if number else None}
+            given |= {"scale": 0.5 if number else 1.0, "average_decay": 0.9}
+            yield make(kernel, f"{size}, {number}", {**given, **common, **variant})
 
 
 def _sum_of_squares(kernel: str, rng: np.random.Generator) -> Iterator[Case]:

@@ -76,7 +76,7 @@ def test_shapes_worked_out_by_hand(name, arguments, expected):
 
 X, DY = (2, 6, 6, 4), (2, 6, 6, 8)
 W = (3, 3, 4, 8)
-STEP = [0.1, 0.9, False, 0.0, 1.0]
+STEP = [0.1, 0.9, False, 0.0, 1.0, 0.9]
 V = (4,)
 
 # kernel, arguments, what the refusal must say
@@ -132,9 +132,10 @@ MISFITS = [
     ("bce_with_logits", [(5,), (5, 1)], "(5,) and (5, 1) differ"),
     ("bce_with_logits_dx", [(5,), (5,), (5, 1)], "(5,) and (5, 1) differ"),
     ("dropout", [X, 1.0, 0, 0, 0], "rate must be in [0, 1), it is 1.0"),
-    ("sgd_step", [(5,), (5,), (6,), *STEP], "g must be (5,), it is (6,)"),
-    ("adam_step", [V, V, (3,), V, *[0] * 8], "v must be (4,), it is (3,)"),
-    ("rmsprop_step", [V, (3,), V, V, *[0] * 6], "square must be (4,), it is (3,)"),
+    ("sgd_step", [(5,), (5,), None, (6,), *STEP], "g must be (5,), it is (6,)"),
+    ("sgd_step", [(5,), (5,), (6,), (5,), *STEP], "average must be (5,), it is (6,)"),
+    ("adam_step", [V, V, (3,), V, V, *[0] * 9], "v must be (4,), it is (3,)"),
+    ("rmsprop_step", [V, (3,), V, None, V, *[0] * 7], "square must be (4,), it is (3,)"),
 ]
 
 

@@ -254,26 +254,32 @@ def test_batch_norm_by_hand():
 
 def test_sgd_by_hand():
     w, velocity, g = np.array([1.0]), np.array([2.0]), np.array([6.0])
-    TABLE["sgd_step"](w, velocity, g, 0.1, 0.5, False, 0.25, 0.5)
+    TABLE["sgd_step"](w, velocity, None, g, 0.1, 0.5, False, 0.25, 0.5, 0.0)
     assert velocity == pytest.approx([4.25])  # 0.5 * 2 + (0.5 * 6 + 0.25 * 1)
     assert w == pytest.approx([0.575])  # 1 - 0.1 * 4.25
     w, velocity = np.array([1.0]), np.array([2.0])
-    TABLE["sgd_step"](w, velocity, g, 0.1, 0.5, True, 0.25, 0.5)
+    TABLE["sgd_step"](w, velocity, None, g, 0.1, 0.5, True, 0.25, 0.5, 0.0)
     assert w == pytest.approx([0.4625])  # 1 - 0.1 * (3.25 + 0.5 * 4.25)
 
 
 def test_adams_first_step_is_the_learning_rate_whatever_the_gradient():
     w, m, v = np.zeros(3), np.zeros(3), np.zeros(3)
     g = np.array([1e-3, -7.0, 1e5])
-    TABLE["adam_step"](w, m, v, g, 0.1, 0.9, 0.999, 0.0, 0.0, False, 1, 1.0)
+    TABLE["adam_step"](w, m, v, None, g, 0.1, 0.9, 0.999, 0.0, 0.0, False, 1, 1.0, 0.0)
     np.testing.assert_allclose(w, [-0.1, 0.1, -0.1])
 
 
 def test_decoupled_decay_shrinks_the_weight_apart_from_the_gradient():
     w, m, v = np.full(1, 8.0), np.zeros(1), np.zeros(1)
-    TABLE["adam_step"](w, m, v, np.zeros(1), 0.5, 0.9, 0.999, 1e-8, 0.25, True, 1, 1.0)
+    TABLE["adam_step"](w, m, v, None, np.zeros(1), 0.5, 0.9, 0.999, 1e-8, 0.25, True, 1, 1.0, 0.0)
     assert w.tolist() == [7.0]  # 8 * (1 - 0.5 * 0.25)
     assert m.tolist() == [0.0]
+
+
+def test_the_average_follows_the_weights_just_updated():
+    w, velocity, average = np.array([3.0]), np.array([0.0]), np.array([5.0])
+    TABLE["sgd_step"](w, velocity, average, np.ones(1), 2.0, 0.0, False, 0.0, 1.0, 0.75)
+    assert (w.tolist(), average.tolist()) == ([1.0], [4.0])  # 0.75 * 5 + 0.25 * 1
 
 
 def test_sum_of_squares_adds_in_float64():

@@ -182,10 +182,15 @@ def test_five_steps_of_an_optimiser(kernel, optimiser, options, dtype):
     contract, scale = KERNELS[kernel], 0.5
     state = {name: np.zeros(33, dtype) for name in contract.updates}
     state["w"] = rng.standard_normal(33).astype(dtype)
-    weights = torch.tensor(state["w"]).double().requires_grad_()
+    state["average"] = state["w"].copy()
+    weights = torch.nn.Parameter(torch.tensor(state["w"]).double())
     peer = optimiser([weights], lr=0.1, **options)
+    swa_utils, network = torch.optim.swa_utils, torch.nn.ParameterList([weights])
+    mean = swa_utils.AveragedModel(network, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(0.9))
+    mean.update_parameters(network)  # starts as a copy
 
     settings = dict(peer.defaults, scale=scale, decoupled=optimiser is torch.optim.AdamW)
+    settings["average_decay"] = 0.9
     settings["beta1"], settings["beta2"] = settings.get("betas", (None, None))
     for step in range(1, 6):
         g = rng.standard_normal(33).astype(dtype)
@@ -194,7 +199,9 @@ def test_five_steps_of_an_optimiser(kernel, optimiser, options, dtype):
         TABLE[kernel](*state.values(), g, *chosen)
         weights.grad = scale * torch.tensor(g).double()
         peer.step()
+        mean.update_parameters(network)
         assert_close(f"{kernel}, step {step}", state["w"], weights, dtype)
+        assert_close(f"{kernel}, step {step}", state["average"], mean.module[0], dtype)
 
 
 # Batch norm in two steps, which have a gradient together only: test_fused.py asks PyTorch for it.

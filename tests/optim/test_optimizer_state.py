@@ -16,10 +16,11 @@ from tinyvision.schedules import OneCycle
     "backend", ["reference", "cpu", STRICT], ids=lambda b: getattr(b, "name", b)
 )
 @pytest.mark.parametrize(("optimizer", "settings"), OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_a_resumed_run_has_the_same_bits(optimizer, settings, backend, dtype):
+@pytest.mark.parametrize("average", [None, 0.3], ids=["", "average"])
+def test_a_resumed_run_has_the_same_bits(optimizer, settings, backend, dtype, average):
     if backend == "cpu":
         pytest.importorskip("numba", reason="Numba, which the cpu kernels need, is not installed")
-    settings = {**settings, "lr": OneCycle(0.1, 12), "clip_norm": 3.0}
+    settings = {**settings, "lr": OneCycle(0.1, 12), "clip_norm": 3.0, "average": average}
     with tv.using(backend):
         whole = parameters(dtype)
         straight = optimizer(whole, **settings)

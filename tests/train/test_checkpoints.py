@@ -20,8 +20,11 @@ COUNT = 27
 
 
 def trainer_in(folder: Path, file: modelfile.ModelFile, **options) -> Trainer:
-    """A run with everything that has a state: momentum, schedule, dropout, running statistics."""
-    optimizer = optim.AdamW(file.model, OneCycle(0.02, EPOCHS * 4), clip_norm=1.0)
+    """A run with everything that has a state.
+
+    Momentum, schedule, dropout, running statistics, and a running average of the weights.
+    """
+    optimizer = optim.AdamW(file.model, OneCycle(0.02, EPOCHS * 4), clip_norm=1.0, average=0.9)
     return Trainer(file.model, optimizer, checkpoints=Checkpoints(folder, file), **options)
 
 
@@ -159,7 +162,7 @@ def test_a_damaged_record_is_refused(tmp_path, damage, message):
     last = modelfile.load(tmp_path / "last.safetensors", with_training=True)
     damage(last.training["resume"])
     with pytest.raises(ModelFileError, match=message):
-        restore(last, optim.AdamW(last.model))
+        restore(last, optim.AdamW(last.model, average=0.9))
 
 
 # --- disks ----------------------------------------------------------------------------------------
@@ -209,4 +212,5 @@ def test_what_the_files_hold(tmp_path):
     assert last.training["history"] == trainer.history.to_data()
     assert "seconds" not in best.training["history"][0]
     assert int(last.tensors["step_count"]) == EPOCHS * 4
+    assert {name.split(".")[0] for name in last.tensors} == {"step_count", "m", "v", "average"}
     assert np.isfinite(best.metrics["validation"]["loss"])

@@ -69,7 +69,7 @@ def test_a_run_tests_the_best_model_and_saves_it_whole(recipe):
 
 
 def test_the_record_rebuilds_the_recipe_but_for_places(recipe):
-    whole = replace(recipe, root="/somewhere", lr=0.01, patience=2, clip_norm=1.0)
+    whole = replace(recipe, root="/somewhere", lr=0.01, patience=2, clip_norm=1.0, average=0.9)
     again = Recipe.from_data(whole.to_data())
     assert again == replace(whole, root=None, out=Recipe().out)
 
@@ -150,6 +150,7 @@ def test_ctrl_c_returns_the_last_state(recipe):
         ({"weight_decay": -1.0}, r"weight_decay must be a number of at least 0, got -1\.0"),
         ({"patience": 0}, "patience must be at least 1, got 0"),
         ({"clip_norm": 0.0}, "clip_norm must be a number above 0"),
+        ({"average": 1.0}, r"average must be a number in \[0, 1\), got 1\.0"),
         ({"model": "resnet"}, "no model 'resnet'; did you mean 'resnet20'"),
         ({"optimizer": "adamq"}, "no optimizer 'adamq'; did you mean 'adam"),
     ],

@@ -33,6 +33,25 @@ def test_it_learns_stripes_with_convolution_and_batch_norm():
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss / 3
 
 
+def test_the_running_average_is_validated_and_saved(tmp_path):
+    tv.seed(3)
+    model = small_net()
+    optimizer = optim.AdamW(model, 0.01, average=0.8)
+    checkpoints = Checkpoints(tmp_path, small_file(model, batches().preprocess))
+    trainer = Trainer(model, optimizer, checkpoints=checkpoints)
+    (epoch,) = trainer.fit(batches(60), batches(30, data=1), epochs=1).epochs
+    raw = model.state()
+    assert trainer.evaluate(batches(30, data=1)).loss != epoch.val_loss
+    with optimizer.averaged():
+        assert trainer.evaluate(batches(30, data=1)).loss == epoch.val_loss
+        averaged = model.state()
+    for name, expected in (("best", averaged), ("last", raw)):
+        saved = tv.load(tmp_path / f"{name}.safetensors").model.state()
+        assert {path: a.tobytes() for path, a in saved.items()} == {
+            path: a.tobytes() for path, a in expected.items()
+        }
+
+
 class Recorder(Trainer):
     """Keeps each step's loss and number of images."""
 

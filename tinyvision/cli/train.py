@@ -59,6 +59,10 @@ def train(
     clip_norm: Annotated[
         float | None, typer.Option(help="Cut gradients to this norm, against diverging.")
     ] = None,
+    average: Annotated[
+        float | None,
+        typer.Option(help="Save a running average of the weights, of this decay, such as 0.999."),
+    ] = None,
     backend: BackendOption = None,
     root: RootOption = None,
     out: Annotated[Path, typer.Option(help="Folder for runs.")] = Path(DEFAULT.out),
@@ -93,6 +97,7 @@ def train(
                 out=str(out),
                 patience=patience,
                 clip_norm=clip_norm,
+                average=average,
             )
         except UnknownNameError:
             raise

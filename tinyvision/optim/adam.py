@@ -20,6 +20,7 @@ class Adam(Optimizer):
     """
 
     running = ("m", "v")
+    update_averages = True
     decoupled: ClassVar[bool] = False
 
     def __init__(
@@ -32,13 +33,19 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         decay_all: bool = False,
+        average: float | None = None,
     ) -> None:
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             raise ValueError(f"{type(self).__name__}: betas must be two numbers, got {betas!r}")
         self.betas = fraction(self, "betas[0]", betas[0]), fraction(self, "betas[1]", betas[1])
         self.eps = positive(self, "eps", eps)
         super().__init__(
-            parameters, lr, weight_decay=weight_decay, clip_norm=clip_norm, decay_all=decay_all
+            parameters,
+            lr,
+            weight_decay=weight_decay,
+            clip_norm=clip_norm,
+            decay_all=decay_all,
+            average=average,
         )
 
     def update(self, k: Kernels, segment: Segment, lr: float, scale: float) -> None:
@@ -48,6 +55,7 @@ class Adam(Optimizer):
             segment.values,
             m,
             v,
+            segment.average,
             segment.gradients,
             lr,
             *self.betas,
@@ -56,6 +64,7 @@ class Adam(Optimizer):
             self.decoupled,
             self.step_count,
             scale,
+            self.average_decay(),
         )
 
 

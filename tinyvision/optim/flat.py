@@ -18,11 +18,15 @@ from ..nn.parameter import Parameter
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of the flat vectors with one weight decay: values, gradients, running state."""
+    """A stretch of the flat vectors with one weight decay: values, gradients, running state.
+
+    ``average`` is the running average of the values, where one is kept.
+    """
 
     values: Array
     gradients: Array
     running: tuple[Array, ...]
+    average: Array | None
     weight_decay: float
 
 
@@ -46,6 +50,8 @@ class FlatMemory:
     backend : Backend
     running : int
         How many running vectors the optimiser keeps, such as a velocity; they start at zero.
+    average : bool
+        Whether it keeps a running average of the values; that starts as a copy of them.
     weight_decay : float
     decay_all : bool
         Whether weight decay applies to parameters with ``decay`` False too.
@@ -56,6 +62,7 @@ class FlatMemory:
         In the order of ``parameters``.
     values, gradients : array (size,)
     running : list of array (size,)
+    average : array (size,) or None
     segments : list of Segment
         Together all of the vectors.
     """
@@ -66,6 +73,7 @@ class FlatMemory:
         backend: Backend,
         *,
         running: int,
+        average: bool,
         weight_decay: float,
         decay_all: bool,
     ) -> None:
@@ -80,11 +88,13 @@ class FlatMemory:
         self.running = [xp.zeros(size, dtype) for _ in range(running)]
         homes = self._move_in(decayed + spared)
         self.homes = [homes[id(p)] for p in trained]
+        self.average = self.values.copy() if average else None
         self.segments = [
             Segment(
                 self.values[part],
                 self.gradients[part],
                 tuple(vector[part] for vector in self.running),
+                None if self.average is None else self.average[part],
                 decay,
             )
             for part, decay in ((slice(0, border), weight_decay), (slice(border, size), 0.0))
@@ -105,6 +115,12 @@ class FlatMemory:
             homes[id(p)] = Home(p, part, p.data, p.grad)
             start += p.size
         return homes
+
+    def swap(self) -> None:
+        """Let the parameters and their running average change places."""
+        kept = self.values.copy()
+        self.values[...] = self.average
+        self.average[...] = kept  # type: ignore[index]
 
     def check(self) -> None:
         """Refuse to go on when the parameters live elsewhere: training would not change them.

@@ -18,6 +18,7 @@ class RMSprop(Optimizer):
     """
 
     running = ("square", "velocity")
+    update_averages = True
 
     def __init__(
         self,
@@ -30,11 +31,17 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         decay_all: bool = False,
+        average: float | None = None,
     ) -> None:
         self.alpha, self.eps = fraction(self, "alpha", alpha), positive(self, "eps", eps)
         self.momentum = fraction(self, "momentum", momentum)
         super().__init__(
-            parameters, lr, weight_decay=weight_decay, clip_norm=clip_norm, decay_all=decay_all
+            parameters,
+            lr,
+            weight_decay=weight_decay,
+            clip_norm=clip_norm,
+            decay_all=decay_all,
+            average=average,
         )
 
     def update(self, k: Kernels, segment: Segment, lr: float, scale: float) -> None:
@@ -44,6 +51,7 @@ class RMSprop(Optimizer):
             segment.values,
             square,
             velocity,
+            segment.average,
             segment.gradients,
             lr,
             self.alpha,
@@ -51,4 +59,5 @@ class RMSprop(Optimizer):
             self.momentum,
             segment.weight_decay,
             scale,
+            self.average_decay(),
         )

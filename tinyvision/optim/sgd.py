@@ -18,6 +18,7 @@ class SGD(Optimizer):
     """
 
     running = ("velocity",)
+    update_averages = True
 
     def __init__(
         self,
@@ -29,10 +30,16 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         decay_all: bool = False,
+        average: float | None = None,
     ) -> None:
         self.momentum, self.nesterov = fraction(self, "momentum", momentum), nesterov
         super().__init__(
-            parameters, lr, weight_decay=weight_decay, clip_norm=clip_norm, decay_all=decay_all
+            parameters,
+            lr,
+            weight_decay=weight_decay,
+            clip_norm=clip_norm,
+            decay_all=decay_all,
+            average=average,
         )
 
     def update(self, k: Kernels, segment: Segment, lr: float, scale: float) -> None:
@@ -41,10 +48,12 @@ class SGD(Optimizer):
         k.sgd_step(
             segment.values,
             velocity,
+            segment.average,
             segment.gradients,
             lr,
             self.momentum,
             self.nesterov,
             segment.weight_decay,
             scale,
+            self.average_decay(),
         )

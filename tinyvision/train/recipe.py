@@ -69,6 +69,8 @@ class Recipe:
         Early stopping: epochs without improvement.
     clip_norm : float, optional
         Gradient clipping: the largest norm of the whole gradient.
+    average : float, optional
+        Validate, test and save a running average of the weights, of this decay, such as 0.999.
 
     Raises
     ------
@@ -95,6 +97,7 @@ class Recipe:
     out: str = "runs"
     patience: int | None = None
     clip_norm: float | None = None
+    average: float | None = None
 
     def __post_init__(self) -> None:
         if self.model not in models.names():
@@ -112,6 +115,8 @@ class Recipe:
             _need("patience", self.patience, lambda n: n >= 1, "at least 1")
         if self.clip_norm is not None:
             _need("clip_norm", self.clip_norm, lambda x: 0 < x < inf, "a number above 0")
+        if self.average is not None:
+            _need("average", self.average, lambda x: 0 <= x < 1, "a number in [0, 1)")
 
     def new_folder(self) -> Path:
         """Return a folder for this run, ``out/<data>-<model>``, numbered if that is taken."""
@@ -344,4 +349,5 @@ def _optimizer(recipe: Recipe, model: Layer, *, steps: int) -> optim.Optimizer:
         OneCycle(peak, steps),
         weight_decay=recipe.weight_decay,
         clip_norm=recipe.clip_norm,
+        average=recipe.average,
     )

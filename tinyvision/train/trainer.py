@@ -1,6 +1,6 @@
 """The training loop."""
 
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
@@ -39,7 +39,8 @@ class Trainer:
     model : Layer
         Built.
     optimizer : Optimizer
-        Over the model's parameters.
+        Over the model's parameters. If it keeps a running average of them, that is what is
+        validated and saved as the best model.
     loss : Loss
         ``loss(logits, labels)`` -> scalar tensor.
     checkpoints : Checkpoints, optional
@@ -161,7 +162,8 @@ class Trainer:
         judged = None
         if validation is not None:
             self.display.validating()
-            judged = self.evaluate(validation)
+            with self._averaged():
+                judged = self.evaluate(validation)
         record = EpochRecord(
             epoch=at.epoch + 1,
             steps=self.optimizer.step_count,
@@ -179,9 +181,14 @@ class Trainer:
         improved = best_before is None or quality(record) > best_before
         self.position = Position(epoch=at.epoch + 1)
         if self.checkpoints is not None and improved:
-            self.checkpoints.save_best(self.history)
+            with self._averaged():
+                self.checkpoints.save_best(self.history)
         self._save_last()
         self.display.epoch(record, improved)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Inside, the model is what it is worth: its running average, where one is kept."""
+        return nullcontext() if self.optimizer.average is None else self.optimizer.averaged()
 
     def _save_last(self) -> None:
         if self.checkpoints is not None:

@@ -1,11 +1,47 @@
 """Optimiser updates: one pass over the flat parameters, in place."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from .chunks import Arrays, Settings, chunk_length, chunked
+from .chunks import Arrays, Kernel, Settings, chunk_length, chunked
 from .jit import Array, body_jit
+
+# ----------------------------------------------------------------------------
+# The running average of the weights, if there is one
+# ----------------------------------------------------------------------------
+
+BLOCK = 2048  # numbers of each vector that are averaged right after their update: all in L1
+
+
+def _updater(update: Kernel) -> Callable[[Arrays, Array | None, Settings, float], None]:
+    """Make ``run(arrays, average, settings, decay)`` of a loop over arrays, w the first.
+
+    In a single loop over all the vectors Numba would have to prove too many of them apart to
+    vectorise it. So the average follows in one of its own, block by block, while w is still near.
+    """
+
+    @body_jit
+    def update_and_average(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+        average, w, share = arrays[0], arrays[1], settings[0]
+        for first in range(start, stop, BLOCK):
+            last = min(first + BLOCK, stop)
+            update(arrays[1:], settings[1:], first, last)
+            for i in range(np.uintp(first), np.uintp(last)):
+                average[i] += share * (w[i] - average[i])
+
+    alone, both = chunked(update), chunked(update_and_average)
+
+    def run(arrays: Arrays, average: Array | None, settings: Settings, decay: float) -> None:
+        size, of_type = arrays[0].size, arrays[0].dtype.type
+        kernel = alone
+        if average is not None:
+            kernel, arrays, settings = both, (average, *arrays), (1 - decay, *settings)
+        kernel(arrays, tuple(map(of_type, settings)), size, chunk_length(size))
+
+    return run
+
 
 # ----------------------------------------------------------------------------
 # Stochastic gradient descent
@@ -23,23 +59,25 @@ def _sgd(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
         w[i] -= along_slope * slope + along_velocity * v
 
 
-_sgd_step = chunked(_sgd)
+_sgd_step = _updater(_sgd)
 
 
 def sgd_step(
     w: Array,
     velocity: Array,
+    average: Array | None,
     g: Array,
     lr: float,
     momentum: float,
     nesterov: bool,
     weight_decay: float,
     scale: float,
+    average_decay: float,
 ) -> None:
     """Gradient descent with momentum, plain or Nesterov's."""
     step = (lr, lr * momentum) if nesterov else (0.0, lr)
-    settings = tuple(map(w.dtype.type, (momentum, weight_decay, scale, *step)))
-    _sgd_step((w, velocity, g), settings, w.size, chunk_length(w.size))
+    settings = (momentum, weight_decay, scale, *step)
+    _sgd_step((w, velocity, g), average, settings, average_decay)
 
 
 # ----------------------------------------------------------------------------
@@ -58,13 +96,14 @@ def _adam(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
         w[i] = shrink * w[i] - lr * m[i] / (root_correction * np.sqrt(v[i]) + eps)
 
 
-_adam_step = chunked(_adam)
+_adam_step = _updater(_adam)
 
 
 def adam_step(
     w: Array,
     m: Array,
     v: Array,
+    average: Array | None,
     g: Array,
     lr: float,
     beta1: float,
@@ -74,6 +113,7 @@ def adam_step(
     decoupled: bool,
     step: int,
     scale: float,
+    average_decay: float,
 ) -> None:
     """Adam, or AdamW if decoupled."""
     # What does not depend on the element is computed once, in Python's double precision: 1 - 0.999
@@ -90,7 +130,7 @@ def adam_step(
         1 - lr * weight_decay if decoupled else 1.0,
         scale,
     )
-    _adam_step((w, m, v, g), tuple(map(w.dtype.type, settings)), w.size, chunk_length(w.size))
+    _adam_step((w, m, v, g), average, settings, average_decay)
 
 
 # ----------------------------------------------------------------------------
@@ -109,13 +149,14 @@ def _rmsprop(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
         w[i] -= lr * velocity[i]
 
 
-_rmsprop_step = chunked(_rmsprop)
+_rmsprop_step = _updater(_rmsprop)
 
 
 def rmsprop_step(
     w: Array,
     square: Array,
     velocity: Array,
+    average: Array | None,
     g: Array,
     lr: float,
     alpha: float,
@@ -123,10 +164,11 @@ def rmsprop_step(
     momentum: float,
     weight_decay: float,
     scale: float,
+    average_decay: float,
 ) -> None:
     """RMSprop with momentum."""
-    settings = tuple(map(w.dtype.type, (lr, alpha, 1 - alpha, eps, momentum, weight_decay, scale)))
-    _rmsprop_step((w, square, velocity, g), settings, w.size, chunk_length(w.size))
+    settings = (lr, alpha, 1 - alpha, eps, momentum, weight_decay, scale)
+    _rmsprop_step((w, square, velocity, g), average, settings, average_decay)
 
 
 # ----------------------------------------------------------------------------

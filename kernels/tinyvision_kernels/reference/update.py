@@ -1,7 +1,8 @@
 """Optimiser updates over flat vectors, in place.
 
 A whole model's parameters lie in one vector, so one call updates them all. ``scale`` multiplies the
-gradient first (gradient clipping); weight decay then adds ``weight_decay * w`` to it.
+gradient first (gradient clipping); weight decay then adds ``weight_decay * w`` to it. An
+``average`` that is not None follows the weights at a distance.
 """
 
 from typing import Any
@@ -11,12 +12,14 @@ def sgd_step(
     xp: Any,
     w: Any,
     velocity: Any,
+    average: Any,
     g: Any,
     lr: float,
     momentum: float,
     nesterov: bool,
     weight_decay: float,
     scale: float,
+    average_decay: float,
 ) -> None:
     """Stochastic gradient descent with momentum: a ball that rolls down and keeps its speed."""
     g = scale * g + weight_decay * w
@@ -24,6 +27,7 @@ def sgd_step(
     velocity += g
     # Nesterov: step as if the velocity had already been applied once more.
     w -= lr * (g + momentum * velocity) if nesterov else lr * velocity
+    _follow(average, w, average_decay)
 
 
 def adam_step(
@@ -31,6 +35,7 @@ def adam_step(
     w: Any,
     m: Any,
     v: Any,
+    average: Any,
     g: Any,
     lr: float,
     beta1: float,
@@ -40,6 +45,7 @@ def adam_step(
     decoupled: bool,
     step: int,
     scale: float,
+    average_decay: float,
 ) -> None:
     """Adam (AdamW if ``decoupled``): steps measured in units of each gradient's usual size."""
     g = scale * g
@@ -53,6 +59,7 @@ def adam_step(
     m_hat = m / (1 - beta1**step)
     v_hat = v / (1 - beta2**step)
     w -= lr * m_hat / (xp.sqrt(v_hat) + eps)
+    _follow(average, w, average_decay)
 
 
 def rmsprop_step(
@@ -60,6 +67,7 @@ def rmsprop_step(
     w: Any,
     square: Any,
     velocity: Any,
+    average: Any,
     g: Any,
     lr: float,
     alpha: float,
@@ -67,6 +75,7 @@ def rmsprop_step(
     momentum: float,
     weight_decay: float,
     scale: float,
+    average_decay: float,
 ) -> None:
     """RMSprop: divide each gradient by the root of its running mean square."""
     g = scale * g + weight_decay * w
@@ -74,6 +83,16 @@ def rmsprop_step(
     velocity *= momentum
     velocity += g / (xp.sqrt(square) + eps)
     w -= lr * velocity
+    _follow(average, w, average_decay)
+
+
+def _follow(average: Any, w: Any, decay: float) -> None:
+    """Let a running mean of the weights follow them: steps jitter about it, it hardly does.
+
+    Source: Polyak and Juditsky 1992; with weights that fade, e.g. Szegedy et al. 2016, section 8.
+    """
+    if average is not None:
+        average += (1 - decay) * (w - average)
 
 
 def sum_of_squares(xp: Any, total: Any, g: Any) -> None:
