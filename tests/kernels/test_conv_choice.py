@@ -24,6 +24,18 @@ SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 HALF = np.dtype(ml_dtypes.bfloat16)
 DIRECTIONS = ("forward", "input_gradient", "weight_gradient")
 
+
+@pytest.fixture(autouse=True)
+def sixteen_channels_in_a_vector(monkeypatch):
+    """The rules for AVX-512, whatever this processor has."""
+    monkeypatch.setattr(choice, "HOST", tile.PROCESSORS["avx512f"])
+    for tile_name, rows in (("TALL", 14), ("MIDDLE", 4), ("MIDDLE_SLIM", 8)):
+        monkeypatch.setattr(linewise, tile_name, rows)
+    choose.cache_clear()
+    yield
+    choose.cache_clear()
+
+
 every_direction = pytest.mark.parametrize("direction", DIRECTIONS)
 
 
@@ -83,11 +95,8 @@ def test_pairs_of_bfloat16_are_transformed_where_that_saves_more(direction: str,
         (geometry(64, (28, 28), 4, 32, stride=(2, 2), groups=2), direct),
     ],
 )
-def test_the_gradient_of_few_channels_and_of_strides(what: Geometry, module, monkeypatch):
-    monkeypatch.setattr(choice, "HOST", tile.PROCESSORS["avx512f"])  # 16 channels in a vector
-    choose.cache_clear()
+def test_the_gradient_of_few_channels_and_of_strides(what: Geometry, module):
     assert choose("input_gradient", what, SINGLE) is module
-    choose.cache_clear()
     assert choose("weight_gradient", what, SINGLE) is direct
 
 
@@ -105,13 +114,8 @@ def test_the_gradient_of_few_channels_and_of_strides(what: Geometry, module, mon
         (geometry(64, (28, 28), 64, 64, groups=2), linewise),
     ],
 )
-def test_lines_that_fill_tiles_and_short_sums(what: Geometry, module, monkeypatch):
-    monkeypatch.setattr(choice, "HOST", tile.PROCESSORS["avx512f"])
-    for name, rows in (("TALL", 14), ("MIDDLE", 4), ("MIDDLE_SLIM", 8)):
-        monkeypatch.setattr(linewise, name, rows)
-    choose.cache_clear()
+def test_lines_that_fill_tiles_and_short_sums(what: Geometry, module):
     assert choose("forward", what, SINGLE) is module
-    choose.cache_clear()
 
 
 @every_direction
