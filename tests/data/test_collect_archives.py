@@ -49,9 +49,10 @@ PHOTOS = {
     "photos/dogs/.hidden.jpg": picture(4),
     "__MACOSX/photos/._a.jpg": b"\0\5",
     "photos/README.txt": b"my photos",
+    "photos/license plates/d.jpg": picture(6),
     "photos/loose.jpg": picture(5),
 }
-EXPECTED = ["cats/a", "cats/b", "dogs/c", "loose"]
+EXPECTED = ["cats/a", "cats/b", "dogs/c", "license plates/d", "loose"]
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "folder"])
@@ -68,7 +69,7 @@ def test_classes_come_from_the_folders(tmp_path, kind):
     collected = collect(source, tmp_path / "out", licence="CC0")
     assert stored(collected) == EXPECTED
     assert collected.counts["refused"] == 1
-    assert {r.label for r in collected.records} == {"cats", "dogs", None}
+    assert {r.label for r in collected.records} == {"cats", "dogs", "license plates", None}
     assert {r.licence for r in collected.records} == {"CC0"}
     assert all(r.url.startswith(source.as_uri()) for r in collected.records)
     (c,) = (r for r in collected.of("stored") if "dogs" in r.path)

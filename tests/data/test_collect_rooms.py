@@ -153,14 +153,24 @@ def test_names_of_files():
 @pytest.mark.parametrize(
     "label",
     ["", ".", "..", "a/b", "a\\b", "../a", ".hidden", "a.", " a", "a ", "a\n", "a\0b", "\x1b[2J",
-     "con", "NUL.txt", "LPT1", "a:b", "a*", "\udc80", "x" * 201, "é" * 101, "notes.txt"],
+     "con", "NUL.txt", "LPT1", "a:b", "a*", "\udc80", "x" * 201, "é" * 101, "__MACOSX"],
 )  # fmt: skip
 def test_classes_that_cannot_be_folders(label):
     assert label_problem(label)
 
 
 def test_every_class_that_can_be_a_folder_is_found_again(tmp_path):
-    labels = ["cats", "golden retriever", "Käfer", "猫", "v1.2", "a'b", "100%", "console"]
+    labels = [
+        "cats",
+        "notes.txt",
+        "golden retriever",
+        "Käfer",
+        "猫",
+        "v1.2",
+        "a'b",
+        "100%",
+        "console",
+    ]
     for label in labels:
         assert label_problem(label) is None
         (tmp_path / label).mkdir()

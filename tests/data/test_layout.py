@@ -60,6 +60,13 @@ def test_what_is_opened_whatever_it_is_called(tmp_path: Path, name: str) -> None
     assert f"a/{name}" in listing(find_images(tmp_path))["a"]
 
 
+@pytest.mark.parametrize("label", ["license plates", "README", "notes.md", "authors"])
+def test_a_class_folder_named_like_paperwork_is_a_class(tmp_path: Path, label: str) -> None:
+    put(fill(tmp_path, cats=1) / label / "deep" / "readme" / "0.png")
+    layout = find_images(tmp_path)
+    assert listing(layout)[label] == [f"{label}/deep/readme/0.png"]
+
+
 def test_images_beside_the_class_folders_are_strays(tmp_path: Path) -> None:
     put(fill(tmp_path, a=1, b=1) / "lost.png")
     (stray,) = find_images(tmp_path).strays

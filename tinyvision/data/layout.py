@@ -162,10 +162,10 @@ def _entries(folder: Path, strays: list[Skipped]) -> tuple[list[Path], list[Path
     except OSError as error:
         strays.append(Skipped(str(folder), f"it cannot be looked into ({error.strerror})"))
         return [], []
-    entries = [path for path in entries if not is_ignored(path.name)]
-    folders = [path for path in entries if path.is_dir()]
+    folders = [path for path in entries if path.is_dir() and not is_ignored_folder(path.name)]
     # A link to nothing is no file but is reported; a pipe is neither and would wait for ever.
     files = [path for path in entries if path.is_file() or _leads_nowhere(path)]
+    files = [path for path in files if not is_ignored(path.name)]
     return folders, files
 
 
@@ -180,9 +180,17 @@ def is_ignored(name: str) -> bool:
     if suffix in _IMAGE_SUFFIXES and not name.startswith("."):
         return False
     return (
-        name.startswith(".")  # hidden, and macOS's AppleDouble files ("._photo.jpg")
-        or name.endswith("~")
-        or name in _IGNORED_NAMES
+        is_ignored_folder(name)
         or suffix in _IGNORED_SUFFIXES
         or _PAPERWORK.fullmatch(name) is not None
     )
+
+
+def is_ignored_folder(name: str) -> bool:
+    """Tell by its name whether a folder is passed over: hidden, or of the system.
+
+    Only files are passed over as paperwork: "license plates" and "readme.txt" may be classes.
+    """
+    name = name.casefold()
+    # Hidden things begin with a dot, and so do macOS's AppleDouble files ("._photo.jpg").
+    return name.startswith(".") or name.endswith("~") or name in _IGNORED_NAMES

@@ -21,7 +21,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from ...errors import DataError
 from ..answers import RefusedError
-from ..layout import is_ignored
+from ..layout import is_ignored, is_ignored_folder
 from .local import Found, label_of, member_url, places
 from .outcome import DAMAGED, BombError
 from .wanted import Wanted
@@ -121,7 +121,11 @@ def _judged(
 ) -> list[Found | None]:
     """Give the members their places; None for what is passed over by its name."""
     paths = [PurePosixPath(name.replace("\\", "/")) for name, _ in names]
-    ignored = [any(is_ignored(part) for part in path.parts if part != "..") for path in paths]
+    ignored = [
+        is_ignored(path.name)
+        or any(is_ignored_folder(part) for part in path.parent.parts if part != "..")
+        for path in paths
+    ]
     outside = [_leads_outside(path) for path in paths]
     place = places([p for p, i, o in zip(paths, ignored, outside, strict=True) if not i and not o])
     judged: list[Found | None] = []

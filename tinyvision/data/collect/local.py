@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from ...errors import DataError
 from ..answers import RefusedError
-from ..layout import is_ignored
+from ..layout import is_ignored, is_ignored_folder
 from .naming import label_problem
 from .outcome import DAMAGED, BombError, FailedError, TooLargeError
 from .wanted import Wanted
@@ -62,7 +62,7 @@ def walk(root: Path, licence: str | None) -> list[Found]:
         closed.append(Found(Wanted(Path(error.filename).absolute().as_uri()), problem=problem))
 
     for folder, folders, names in os.walk(root, onerror=cannot_look):
-        folders[:] = sorted(name for name in folders if not is_ignored(name))
+        folders[:] = sorted(name for name in folders if not is_ignored_folder(name))
         here = PurePosixPath(Path(folder).relative_to(root).as_posix())
         paths += [here / name for name in sorted(names) if not is_ignored(name)]
     if not paths and not closed:

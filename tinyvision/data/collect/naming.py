@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from ..layout import is_ignored
+from ..layout import is_ignored_folder
 
 # What each of Pillow's formats is called on disk. The content decides, never the address.
 _SUFFIXES = {
@@ -63,6 +63,6 @@ def label_problem(label: str) -> str | None:
         return "Windows keeps this name for a device"
     if len(label.encode()) > _LONGEST_LABEL:
         return f"it is longer than {_LONGEST_LABEL} bytes"
-    if is_ignored(label):
+    if is_ignored_folder(label):
         return "folders of this name are passed over"
     return None
