@@ -154,6 +154,7 @@ def _our_update(which: str, k: Any, weights: Any, g: Any) -> Callable[[], Any]:
 def _torch_update(which: str, weights: Any, g: Any) -> Callable[[], Any]:
     p = torch.from_numpy(weights.copy()).requires_grad_()
     p.grad = torch.from_numpy(g)
+    # of a single long vector "fused" is the faster of the two
     if which == "sgd":
         optimizer = torch.optim.SGD([p], 0.01, 0.9, weight_decay=1e-4, fused=True)
     else:
