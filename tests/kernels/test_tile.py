@@ -17,6 +17,7 @@ multiply_matrix = numba.njit(products.multiply_matrix.py_func)
 
 DTYPES = (np.float32, np.float64)
 DEPTH = 9
+LOW = 20  # the least that a tile over windows stores
 
 every_way = pytest.mark.parametrize("places", ["tables", "steps", "windows"])
 both_ways = pytest.mark.parametrize("places", ["tables", "steps"])
@@ -67,19 +68,19 @@ def compile_tiles(form: Processor, places: tile.Places):
         else:
             single_slim(c, at, row, a, a_at, a_row, a_col, b, b_at, b_row, depth, add)
 
-    def by_windows(which, c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at):
+    def by_windows(which, c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at, low):
         if which == 0:
-            tall_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+            tall_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at, low)
         elif which == 1:
-            middle_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+            middle_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at, low)
         elif which == 2:
-            single_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+            single_wide(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at, low)
         elif which == 3:
-            tall_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+            tall_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at, low)
         elif which == 4:
-            middle_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+            middle_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at, low)
         else:
-            single_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at)
+            single_slim(c, at, row, a, a_at, a_row, a_cols, b, b_at, b_row, depth, z, z_at, low)
 
     return numba.njit({"tables": by_tables, "steps": by_steps, "windows": by_windows}[places])
 
@@ -107,8 +108,9 @@ class Product:
             "steps": self.steps,
             "windows": (self.steps[0], self.a_cols),
         }[self.places]
-        # Windows are summed onto a bias: here a piece of b, or zeros.
-        bias = (self.b, 17) if add else (np.zeros(99, self.b.dtype), 3)
+        # Windows are summed onto a bias, here a piece of b, or zeros, and end no lower than 20.
+        low = self.b.dtype.type(LOW)
+        bias = (self.b, 17, low) if add else (np.zeros(99, self.b.dtype), 3, low)
         onto = bias if self.places == "windows" else (add,)
         return c, 11, self.c_row, self.a, 7, *where, self.b, 13, self.b_row, DEPTH, *onto
 
@@ -123,7 +125,7 @@ class Product:
                 for k in range(DEPTH):
                     a_ik = self.a[7 + self.a_rows[3 + i] + self.a_cols[k]]
                     total += a_ik * self.b[13 + k * self.b_row + j]
-                c[at] = total
+                c[at] = max(total, LOW) if self.places == "windows" else total
         return c
 
 

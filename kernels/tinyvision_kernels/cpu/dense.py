@@ -5,6 +5,7 @@ costs nothing, since the tile finds its numbers through tables; b is laid out by
 """
 
 from functools import lru_cache
+from math import inf
 
 import numpy as np
 from numba import prange
@@ -23,11 +24,11 @@ STRIP = 4 * TALL  # rows of c that one task computes, for one block of columns
 DEPTH = 512  # rows of b in one go: a piece of a panel that stays in the nearest cache
 
 
-def dense(y: Array, x: Array, w: Array, b: Array | None) -> None:
-    """y (N, O) = x (N, I) @ w (I, O) + b (O,)."""
+def dense(y: Array, x: Array, w: Array, b: Array | None, low: float = -inf) -> None:
+    """y (N, O) = x (N, I) @ w (I, O) + b (O,), where it is not below ``low``: 0 for ReLU."""
     bias = np.zeros(w.shape[1], sum_type(w)) if b is None else b
     x, w = sum_along_last(x, "x"), for_panels(w, "w")
-    _product(bits(y), x, (x.shape[1], 1), x.shape[1], matrix_panels(w), bias)
+    _product(bits(y), x, (x.shape[1], 1), x.shape[1], matrix_panels(w), bias, low)
 
 
 def dense_dx(dx: Array, dy: Array, w: Array) -> None:
@@ -45,16 +46,17 @@ def dense_dw(dw: Array, x: Array, dy: Array) -> None:
 
 
 def _product(
-    c: Array, a: Array, a_steps: tuple[int, int], depth: int, b: Panels, bias: Array
-) -> None:
-    """c (rows, columns) = a @ b + bias; ``a_steps`` lead to the next row and column of a."""
+    c: Array, a: Array, a_steps: tuple[int, int], depth: int, b: Panels, bias: Array,
+    low: float = -inf,
+) -> None:  # fmt: skip
+    """c (rows, columns) = max(a @ b + bias, low); ``a_steps`` lead to a's next row and column."""
     length = config.NUMBA_NUM_THREADS * STRIP * BLOCK_BYTES // bias.itemsize
     sums = borrow("sums", length, bias.dtype)
     sums = sums.reshape(config.NUMBA_NUM_THREADS, -1)
     _product_tiles(
         c.reshape(-1), a.reshape(-1), b.numbers, bias, sums,
         _table(STRIP, c.shape[1]), _table(STRIP, a_steps[0]), _table(DEPTH, a_steps[1]),
-        c.shape, a_steps, (b.row_step, b.block_step), depth,
+        c.shape, a_steps, (b.row_step, b.block_step), depth, bias.dtype.type(low),
     )  # fmt: skip
 
 
@@ -77,6 +79,7 @@ def _product_tiles(
     a_steps: tuple[int, int],
     b_steps: tuple[int, int],
     depth: int,
+    low: float,
 ) -> None:
     rows, columns = shape
     a_row, a_col = a_steps
@@ -101,5 +104,5 @@ def _product_tiles(
             )  # fmt: skip
         leave(
             c, first * columns + column, c_rows, 0,
-            sums, 0, block, bias, column, height, width,
+            sums, 0, block, bias, column, height, width, low,
         )  # fmt: skip

@@ -1,13 +1,24 @@
-"""Convolution and dense layers with what follows them (contracts in ``contract/fused_conv.py``)."""
+"""Convolution and dense layers with what follows them (contracts in ``contract/fused_conv.py``).
+
+Forward, an algorithm finishes its sums by an epilogue (:mod:`.epilogue`). What has none runs as the
+plain kernels one after another: the depthwise algorithm, and pooling in bfloat16, where winners are
+told apart only after rounding.
+"""
+
+from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
 from ..contract import Pair, windows
 from .activation import relu
-from .bfloat16 import sum_type
-from .conv import Pads, conv2d
+from .bfloat16 import is_bfloat16, sum_type
+from .conv import Pads, conv2d, depthwise
+from .conv.choice import choose
+from .conv.geometry import Geometry
 from .dense import dense
-from .fused_norm import batch_norm_statistics
+from .epilogue import RELU, STATISTICS, Epilogue, Moments
+from .fused_norm import batch_norm_statistics, keep_statistics
 from .jit import Array
 from .norm_passes import mask_and_sum
 from .pooled_passes import apply_relu_max_pool, unpool_and_sum
@@ -23,8 +34,12 @@ def conv2d_relu(
     stride: Pair, pad: Pads, dilation: Pair, groups: int, algorithm: str = "auto",
 ) -> None:  # fmt: skip
     """y = max(z, 0) of the convolution z."""
-    conv2d(y, x, w, b, stride, pad, dilation, groups, algorithm)
-    relu(y, y)
+    how = stride, pad, dilation, groups, algorithm
+    if (finish := _convolution(x, w, b, *how)) is not None:
+        finish(y, RELU)
+    else:
+        conv2d(y, x, w, b, *how)
+        relu(y, y)
 
 
 def conv2d_relu_max_pool(
@@ -32,10 +47,14 @@ def conv2d_relu_max_pool(
     stride: Pair, pad: Pads, dilation: Pair, groups: int, algorithm: str = "auto",
 ) -> None:  # fmt: skip
     """The same, pooled."""
+    how = stride, pad, dilation, groups, algorithm
+    if not is_bfloat16(x) and (finish := _convolution(x, w, b, *how)) is not None:
+        finish(y, Epilogue(0.0, argmax))
+        return
     O = w.shape[3]
     shape = x.shape[0], *windows(x.shape[1:3], w.shape[:2], stride, pad, dilation), O
-    z = borrow("before pooling", int(np.prod(shape)), x.dtype).reshape(shape)
-    conv2d(z, x, w, b, stride, pad, dilation, groups, algorithm)
+    z = borrow("before pooling", prod(shape), x.dtype).reshape(shape)
+    conv2d(z, x, w, b, *how)
     nothing, one = np.zeros(O, sum_type(x)), np.ones(O, sum_type(x))
     apply_relu_max_pool(y, argmax, z, nothing, one, nothing)
 
@@ -47,14 +66,34 @@ def conv2d_statistics(
     algorithm: str = "auto",
 ) -> None:  # fmt: skip
     """Convolve, and take the statistics that batch norm will want."""
-    conv2d(y, x, w, b, stride, pad, dilation, groups, algorithm)
-    batch_norm_statistics(mean, inv_std, running_mean, running_var, y, eps, momentum)
+    how = stride, pad, dilation, groups, algorithm
+    statistics = mean, inv_std, running_mean, running_var
+    if (finish := _convolution(x, w, b, *how)) is not None:
+        keep_statistics(*statistics, *finish(y, STATISTICS), y.size // y.shape[3], eps, momentum)
+    else:
+        conv2d(y, x, w, b, *how)
+        batch_norm_statistics(*statistics, y, eps, momentum)
+
+
+def _convolution(
+    x: Array, w: Array, b: Array | None,
+    stride: Pair, pad: Pads, dilation: Pair, groups: int, algorithm: str,
+) -> Callable[[Array, Epilogue], Moments] | None:  # fmt: skip
+    """Return what convolves into a given y with a given epilogue, if its algorithm has any."""
+    N, H, W, C = x.shape
+    KH, KW, _, O = w.shape
+    positions = windows((H, W), (KH, KW), stride, pad, dilation)
+    geometry = Geometry(N, (H, W), positions, (C, O), (KH, KW), stride, pad, dilation, groups)
+    chosen = choose("forward", geometry, x.dtype, algorithm)
+    if chosen is depthwise:
+        return None
+    bias = np.zeros(O, sum_type(w)) if b is None else b
+    return lambda y, epilogue: chosen.forward(y, x, w, bias, geometry, epilogue)
 
 
 def dense_relu(y: Array, x: Array, w: Array, b: Array | None) -> None:
     """y = max(x @ w + b, 0)."""
-    dense(y, x, w, b)
-    relu(y, y)
+    dense(y, x, w, b, low=0.0)
 
 
 # ----------------------------------------------------------------------------

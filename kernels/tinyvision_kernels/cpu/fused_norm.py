@@ -38,10 +38,21 @@ def batch_norm_statistics(
     shift = columns.x[: x.shape[-1]]
     offset, square = columns.moments(shift[None]).sum(axis=0) / cells  # over chunks, in their order
     var = np.maximum(square - offset * offset, 0.0)  # rounding may leave a tiny negative
-    mean[:] = shift + offset
-    inv_std[:] = 1 / np.sqrt(var + eps)
+    keep_statistics(
+        mean, inv_std, running_mean, running_var, shift + offset, var, cells, eps, momentum
+    )
+
+
+def keep_statistics(
+    mean: Array, inv_std: Array, running_mean: Array, running_var: Array,
+    batch_mean: Array, batch_var: Array, cells: int, eps: float, momentum: float,
+) -> None:  # fmt: skip
+    """Fill mean and inv_std, and move the running statistics, the variance with M - 1."""
+    mean[:] = batch_mean
+    inv_std[:] = 1 / np.sqrt(batch_var + eps)
     running_mean += momentum * (mean - running_mean)
-    running_var[:] = running_var + momentum * (var * (cells / (cells - 1)) - running_var)
+    unbiased = batch_var * (cells / (cells - 1))
+    running_var[:] = running_var + momentum * (unbiased - running_var)
 
 
 def batch_norm_apply(

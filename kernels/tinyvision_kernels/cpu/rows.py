@@ -1,18 +1,27 @@
 """Rows of numbers: what every kernel does with them before and after the arithmetic."""
 
+from typing import Any
+
 import numpy as np
 
 from .bfloat16 import moved
-from .jit import Array, formula_jit, inline_jit
+from .jit import Array, exact_formula_jit, formula_jit, inline_jit
+from .mask import choose
 from .vector import lane_count, load, load_first, store, store_first
+
+
+@exact_formula_jit
+def at_least(low: Any, value: Any) -> Any:
+    """max(value, low), and NaN for NaN."""
+    return choose(value <= low, low, value)
 
 
 @inline_jit
 def leave(
     c: Array, c_at: int, c_rows: Array, first: int,
-    a: Array, a_at: int, a_row: int, b: Array, b_at: int, rows: int, count: int,
+    a: Array, a_at: int, a_row: int, b: Array, b_at: int, rows: int, count: int, low: float,
 ) -> None:  # fmt: skip
-    """c[i, j] = a[i, j] + b[j] for j < count: finished sums leave, their bias on top.
+    """c[i, j] = max(a[i, j] + b[j], low) for j < count: finished sums leave, their bias on top.
 
     Row i of c begins at ``c_at + c_rows[first + i]``, row i of a at ``a_at + i * a_row``. All rows
     in one call: for each one Numba would count the references to three arrays up and down.
@@ -22,16 +31,16 @@ def leave(
     for i in range(rows):
         to, of = c_at + c_rows[first + i], a_at + i * a_row
         if count == lanes:  # the common cases: one vector, or the two of a tile
-            store(c, to, load(a, of) + load(b, b_at))
+            store(c, to, at_least(low, load(a, of) + load(b, b_at)))
         elif count == 2 * lanes:
-            store(c, to, load(a, of) + load(b, b_at))
-            store(c, to + lanes, load(a, of + lanes) + load(b, b_at + lanes))
+            store(c, to, at_least(low, load(a, of) + load(b, b_at)))
+            store(c, to + lanes, at_least(low, load(a, of + lanes) + load(b, b_at + lanes)))
         else:
             for j in range(0, whole, lanes):
-                store(c, to + j, load(a, of + j) + load(b, b_at + j))
+                store(c, to + j, at_least(low, load(a, of + j) + load(b, b_at + j)))
             rest = count - whole
             total = load_first(a, of + whole, rest) + load_first(b, b_at + whole, rest)
-            store_first(c, to + whole, total, rest)
+            store_first(c, to + whole, at_least(low, total), rest)
 
 
 @formula_jit

@@ -114,8 +114,9 @@ def make_tile(
           where a tile is one vector wide.
         - windows over one row of an image, ``a_row, a_cols``: at ``a_at + i * a_row + a_cols[k]``.
 
-        What is summed onto is c itself with ``add`` = True and nothing with False; for windows,
-        whose sums are mostly short and complete, it is the row ``bias, bias_at``.
+        What is summed onto is c itself with ``add`` = True and nothing with False. Sums over
+        windows are mostly short and complete: they begin with the row ``bias, bias_at``, and where
+        they end below ``low``, the third of their last arguments, that is stored: 0 for ReLU.
     """
     if config.DISABLE_JIT:
         return _python_tile(rows, vectors, vector_bytes, places)
@@ -175,7 +176,7 @@ def make_tile(
 
         start = [ir.Constant(vector, [0.0] * lanes)] * vectors
         if places == "windows":
-            bias = pointer(signature.args[-2], *onto)
+            bias = pointer(signature.args[-3], *onto[:2])
             start = [builder.load(vector_at(bias, j), align=itemsize) for j in range(vectors)]
         for i, j in tile_of_c:
             builder.store(start[j], sums[i, j])
@@ -196,6 +197,12 @@ def make_tile(
                 for i, j in tile_of_c:
                     before = builder.load(vector_at(to[i], j), align=itemsize)
                     builder.store(builder.fadd(before, builder.load(sums[i, j])), sums[i, j])
+        else:
+            low = to_all_lanes(onto[2])
+            for i, j in tile_of_c:
+                total = builder.load(sums[i, j])
+                below = builder.fcmp_ordered("<=", total, low)  # not so for NaN, which stays
+                builder.store(builder.select(below, low, total), sums[i, j])
         for i, j in tile_of_c:
             builder.store(builder.load(sums[i, j]), vector_at(to[i], j), align=itemsize)
         return context.get_dummy_value()
@@ -227,9 +234,9 @@ def make_tile(
         def tile(
             typing: Any, c: Any, c_at: Any, c_row: Any,
             a: Any, a_at: Any, a_row: Any, a_cols: Any,
-            b: Any, b_at: Any, b_row: Any, depth: Any, bias: Any, bias_at: Any,
+            b: Any, b_at: Any, b_row: Any, depth: Any, bias: Any, bias_at: Any, low: Any,
         ) -> Any:  # fmt: skip
-            return signature(c, a, (index, a_cols), b, (bias, index)), generate
+            return signature(c, a, (index, a_cols), b, (bias, index, c.dtype)), generate
 
     return tile
 
@@ -357,12 +364,14 @@ def _python_tile(rows: int, vectors: int, vector_bytes: int, places: Places) -> 
             to = slice(c_at + i * c_row, c_at + i * c_row + columns)
             total = np.zeros(columns, c.dtype)
             if places == "windows":
-                bias, bias_at = onto
+                bias, bias_at, low = onto
                 total += bias[bias_at : bias_at + columns]
             with np.errstate(all="ignore"):  # rows that fill up a tile hold anything
                 for k in range(depth):
                     b_k = b[b_at + k * b_row : b_at + k * b_row + columns]
                     total += _product(a[a_at + offset(i, k)], b_k)
+                if places == "windows":
+                    total = np.where(total <= low, low, total)
                 c[to] = c[to] + total if onto[0] is True else total
 
     return tile

@@ -94,8 +94,13 @@ class Bands(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def cut_bands(down: Axis, across: Axis, channels: int, groups: int, itemsize: int) -> Bands:
-    """Cut by the sizes alone, so that the number of threads cannot change a bit."""
+def cut_bands(
+    down: Axis, across: Axis, channels: int, groups: int, itemsize: int, together: int = 1
+) -> Bands:
+    """Cut by the sizes alone, so that the number of threads cannot change a bit.
+
+    A band has a multiple of ``together`` rows of windows, unless the image ends with it.
+    """
     width = across.reach(across.windows)
 
     def fits(images: int, rows: int) -> bool:
@@ -107,6 +112,7 @@ def cut_bands(down: Axis, across: Axis, channels: int, groups: int, itemsize: in
     while rows > 1 and not fits(1, rows):
         rows -= 1
     rows = -(-down.windows // -(-down.windows // rows))  # as many bands, but equal ones
+    rows = min(-(-rows // together) * together, down.windows)
     while rows == down.windows and fits(images + 1, rows):
         images += 1
 

@@ -15,6 +15,7 @@ import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
 
+from ..epilogue import PLAIN, Epilogue, Moments, Room, merged, pool_rectangle, sum_rectangle
 from ..jit import Array, config, formula_jit, kernel_jit
 from ..panels import pack
 from ..scratch import borrow
@@ -54,25 +55,33 @@ def cost_of_line(positions: int, slim: bool) -> float:
     return tall * TALL + (0 if rest == 0 else middle * 1.15 if rest <= middle else TALL)
 
 
-def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> None:
+def forward(
+    y: Array, x: Array, w: Array, bias: Array, geometry: Geometry, epilogue: Epilogue = PLAIN
+) -> Moments | None:
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and bias (O,)."""
     groups = geometry.groups
     KH, KW, C, O = w.shape  # C of one group
     taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
     panels = pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
     down, across = geometry.axes()
-    bands = cut_bands(down, across, x.shape[3], groups, x.itemsize)
+    bands = cut_bands(down, across, x.shape[3], groups, x.itemsize, epilogue.rows)
     block = BLOCK_BYTES // x.itemsize
+    room = epilogue.room(-(-len(x) // bands.cut[0]) * -(-down.windows // bands.cut[1]), bias)
     if O // groups % (block // 2):
         bias = np.concatenate([bias, np.zeros(block, bias.dtype)])  # the tile reads whole vectors
     sums = -(-bands.cut[0] * bands.frame[0] * bands.frame[1] * x.shape[3] // 64) * 64
-    size = sums + TALL * block
+    kept = TALL  # positions whose sums are kept; of two whole lines for each block, if pooled
+    if epilogue.argmax is not None:
+        kept = 2 * across.windows * groups * -(-O // groups // block)
+    size = sums + -(-kept * block // 64) * 64
     work = borrow("work", config.NUMBA_NUM_THREADS * size, x.dtype).reshape(-1, size)
     _multiply_lines(
         y.reshape(-1), x.reshape(-1), panels.numbers, bias, work, y.shape, x.shape,
         (down.step, across.step), bands.cut, bands.frame, bands.corner, bands.taps, bands.depth,
-        (groups, C, O // groups), sums,
+        (groups, C, O // groups), sums, geometry.positions,
+        x.dtype.type(epilogue.low), epilogue.flat_argmax, room,
     )  # fmt: skip
+    return None if room is None else merged(room)
 
 
 @kernel_jit
@@ -92,8 +101,13 @@ def _multiply_lines(
     depth: int,
     channels: tuple[int, int, int],  # groups, and the channels of one in x and in y
     sums: int,  # where they begin in the working memory, behind the band
+    positions: tuple[int, int],  # of the window, down and across
+    low: float,
+    argmax: Array | None,
+    room: Room | None,
 ) -> None:
-    N, OH, OW, O = y_shape
+    N, O = y_shape[0], y_shape[3]
+    OH, OW = positions
     groups, c_of_group, o = channels
     down, across = steps
     step = across * groups * c_of_group
@@ -114,27 +128,41 @@ def _multiply_lines(
                 g, column = panel // blocks, panel % blocks * block
                 channel, columns = g * o + column, min(block, o - column)
                 whole = columns % lanes == 0  # if not, vectors would reach beyond y's channels
-                piece = OW if whole else TALL
+                piece = OW if whole or argmax is not None else TALL
                 for j in range(0, OW, piece):
                     count = min(piece, OW - j)
                     at = to + j * O + channel
                     c, c_at, c_row = (y, at, O) if whole else (work, sums, block)
+                    if argmax is not None:
+                        c, c_at, c_row = work, sums + (panel * 2 + r % 2) * OW * block, block
                     _multiply_line(
                         c, c_at, c_row, work, of + g * c_of_group + j * step, step, taps,
                         panels, panel * depth * block, depth, bias, channel, count,
-                        columns <= lanes,
+                        columns <= lanes, low,
                     )  # fmt: skip
-                    if not whole:
+                    if argmax is not None:
+                        if r % 2:
+                            of_pooled = ((n + m) * y_shape[1] + (i + r) // 2) * y_shape[2] * O
+                            pool_rectangle(
+                                y, argmax, of_pooled + channel, 0, O,
+                                work, c_at - OW * block, OW * block, block, 2, OW, columns,
+                            )  # fmt: skip
+                    elif not whole:
                         for p in range(count):
                             for k in range(0, columns, lanes):
                                 value = load(work, sums + p * block + k)
                                 store_first(y, at + p * O + k, value, columns - k)
+        if room is not None:
+            of, count = (n * OH + i) * OW * O, images * rows * OW
+            sum_rectangle(room[0], task * 3 * O, O, y, of, 0, O, 1, count, O, True)
+            room[1][task] = count
 
 
 @formula_jit
 def _multiply_line(
     c: Array, to: int, c_row: int, a: Array, of: int, a_row: int, taps: Array,
     b: Array, b_at: int, depth: int, bias: Array, channel: int, count: int, slim: bool,
+    low: float,
 ) -> None:  # fmt: skip
     """Compute one block of channels of ``count`` positions, in tiles that never reach further."""
     b_row = BLOCK_BYTES // c.itemsize
@@ -147,11 +175,11 @@ def _multiply_line(
             c_at, a_at = to + i * c_row, of + i * a_row
             if slim:
                 tall_slim(
-                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel
+                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel, low
                 )
             else:
                 tall_wide(
-                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel
+                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel, low
                 )
             done = i + TALL
         elif count >= middle:
@@ -159,21 +187,21 @@ def _multiply_line(
             c_at, a_at = to + i * c_row, of + i * a_row
             if slim:
                 middle_slim(
-                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel
+                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel, low
                 )
             else:
                 middle_wide(
-                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel
+                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel, low
                 )
             done = i + middle
         else:
             c_at, a_at = to + done * c_row, of + done * a_row
             if slim:
                 single_slim(
-                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel
+                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel, low
                 )
             else:
                 single_wide(
-                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel
+                    c, c_at, c_row, a, a_at, a_row, taps, b, b_at, b_row, depth, bias, channel, low
                 )
             done += SINGLE

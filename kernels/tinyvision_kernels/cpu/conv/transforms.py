@@ -26,6 +26,7 @@ for Convolutional Neural Networks", 2016, https://arxiv.org/abs/1509.09308.
 from typing import Any
 
 from ..jit import Array, formula_jit, inline_jit
+from ..rows import at_least
 from ..vector import lane_count, load, store
 
 POINTS = 6  # at which the polynomials are evaluated, in each dimension
@@ -160,19 +161,22 @@ def transform_weights(u: Array, u_at: int, plane: int, w: Array, w_at: int, tap:
 
 
 @formula_jit
-def _store_4(y: Array, at: int, step: int, bias: Any, values: Any) -> None:
-    store(y, at, values[0] + bias)
-    store(y, at + step, values[1] + bias)
-    store(y, at + 2 * step, values[2] + bias)
-    store(y, at + 3 * step, values[3] + bias)
+def _store_4(y: Array, at: int, step: int, bias: Any, low: float, values: Any) -> None:
+    store(y, at, at_least(low, values[0] + bias))
+    store(y, at + step, at_least(low, values[1] + bias))
+    store(y, at + 2 * step, at_least(low, values[2] + bias))
+    store(y, at + 3 * step, at_least(low, values[3] + bias))
 
 
 @inline_jit
 def transform_output(
     y: Array, y_at: int, row: int, pixel: int,
-    m: Array, m_at: int, plane: int, bias: Array, channels: int,
+    m: Array, m_at: int, plane: int, bias: Array, low: float, channels: int,
 ) -> None:  # fmt: skip
-    """y (4, 4, channels) = A^T m A + bias for m (6, 6, channels); steps as in transform_input."""
+    """y (4, 4, channels) = max(A^T m A + bias, low) for m (6, 6, channels).
+
+    The steps are those of transform_input.
+    """
     for c in range(0, channels, lane_count(m)):
         of, to = m_at + c, y_at + c
         p = outputs(*_load_6(m, of, 6 * plane))
@@ -182,10 +186,10 @@ def transform_output(
         t = outputs(*_load_6(m, of + 4 * plane, 6 * plane))
         u = outputs(*_load_6(m, of + 5 * plane, 6 * plane))
         b = load(bias, c)
-        _store_4(y, to, pixel, b, outputs(p[0], q[0], r[0], s[0], t[0], u[0]))
-        _store_4(y, to + row, pixel, b, outputs(p[1], q[1], r[1], s[1], t[1], u[1]))
-        _store_4(y, to + 2 * row, pixel, b, outputs(p[2], q[2], r[2], s[2], t[2], u[2]))
-        _store_4(y, to + 3 * row, pixel, b, outputs(p[3], q[3], r[3], s[3], t[3], u[3]))
+        _store_4(y, to, pixel, b, low, outputs(p[0], q[0], r[0], s[0], t[0], u[0]))
+        _store_4(y, to + row, pixel, b, low, outputs(p[1], q[1], r[1], s[1], t[1], u[1]))
+        _store_4(y, to + 2 * row, pixel, b, low, outputs(p[2], q[2], r[2], s[2], t[2], u[2]))
+        _store_4(y, to + 3 * row, pixel, b, low, outputs(p[3], q[3], r[3], s[3], t[3], u[3]))
 
 
 @inline_jit

@@ -14,6 +14,7 @@ from numba import prange
 from numba.np.ufunc import get_thread_id
 
 from ..bfloat16 import bits, is_bfloat16
+from ..epilogue import PLAIN, Epilogue, Moments, Room, merged, pool_rectangle, sum_rectangle
 from ..jit import Array, config, kernel_jit
 from ..panels import pack
 from ..product import multiply_matrix
@@ -53,12 +54,14 @@ def patches(geometry: Geometry) -> int:
     return geometry.images * -(-OH // PATCH) * -(-OW // PATCH)
 
 
-def forward(y: Array, x: Array, w: Array, bias: Array, geometry: Geometry) -> None:
+def forward(
+    y: Array, x: Array, w: Array, bias: Array, geometry: Geometry, epilogue: Epilogue = PLAIN
+) -> Moments | None:
     """y (N, OH, OW, O) from x (N, H, W, C), w (3, 3, C, O) and bias (O,)."""
     top, _, left, _ = geometry.pad
     C, O = geometry.channels
     u = _weight_planes(w, np.arange(9) * (C * O), (C, O), (O, 1))
-    _convolve(y, x, u, bias, top, left)
+    return _convolve(y, x, u, bias, geometry.positions, top, left, epilogue)
 
 
 def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
@@ -69,7 +72,7 @@ def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
     top, _, left, _ = geometry.pad
     C, O = geometry.channels
     u = _weight_planes(w, np.arange(8, -1, -1) * (C * O), (O, C), (1, O))
-    _convolve(dx, dy, u, np.zeros(C, u.dtype), 2 - top, 2 - left)
+    _convolve(dx, dy, u, np.zeros(C, u.dtype), geometry.size, 2 - top, 2 - left)
 
 
 def _weight_planes(w: Array, taps: Array, shape: tuple[int, int], steps: tuple[int, int]) -> Array:
@@ -81,9 +84,12 @@ def _weight_planes(w: Array, taps: Array, shape: tuple[int, int], steps: tuple[i
     return u
 
 
-def _convolve(y: Array, x: Array, u: Array, bias: Array, top: int, left: int) -> None:
-    _, OH, OW, O = y.shape
-    C = x.shape[3]
+def _convolve(
+    y: Array, x: Array, u: Array, bias: Array, positions: tuple[int, int], top: int, left: int,
+    epilogue: Epilogue = PLAIN,
+) -> Moments | None:  # fmt: skip
+    OH, OW = positions  # of y, unless it is pooled
+    C, O = x.shape[3], y.shape[3]
     down, across = -(-OH // PATCH), -(-OW // PATCH)
     C_whole, O_whole = whole_vectors(C, u.itemsize), whole_vectors(O, u.itemsize)
     fitting = CACHE_NUMBERS // (PLANES * (C_whole + O_whole)) // TALL * TALL
@@ -93,10 +99,13 @@ def _convolve(y: Array, x: Array, u: Array, bias: Array, top: int, left: int) ->
     work = borrow("work", config.NUMBA_NUM_THREADS * size, u.dtype)
     wide_bias = np.zeros(O_whole, bias.dtype)
     wide_bias[:O] = bias
+    room = epilogue.room(-(-len(x) * down * across // block), bias)
     _convolve_blocks(
         bits(y).reshape(-1), bits(x).reshape(-1), u, wide_bias, work.reshape(-1, size),
-        y.shape, x.shape, (top, left), (down, across), block, (C_whole, O_whole),
+        y.shape, x.shape, positions, (top, left), (down, across), block, (C_whole, O_whole),
+        bias.dtype.type(epilogue.low), epilogue.flat_argmax, room,
     )  # fmt: skip
+    return None if room is None else merged(room)
 
 
 @kernel_jit
@@ -120,18 +129,23 @@ def _convolve_blocks(
     work_of_threads: Array,
     y_shape: tuple[int, int, int, int],
     x_shape: tuple[int, int, int, int],
+    positions: tuple[int, int],
     corner: tuple[int, int],
     patches: tuple[int, int],  # down and across
     block: int,  # patches of a task
     whole: tuple[int, int],  # C and O in whole vectors
+    low: float,
+    argmax: Array | None,
+    room: Room | None,
 ) -> None:
-    N, OH, OW, O = y_shape
+    N, O = y_shape[0], y_shape[3]
+    OH, OW = positions
     _, H, W, C = x_shape
     down, across = patches
     C_whole, O_whole = whole
     total = N * down * across
-    columns = BLOCK_BYTES // u.itemsize
-    panels = (O + columns - 1) // columns
+    width = BLOCK_BYTES // u.itemsize
+    panels = (O + width - 1) // width
     v_plane, m_plane = block * C_whole + 16, block * O_whole + 16
     m_at = PLANES * v_plane
     patch_at = m_at + PLANES * m_plane
@@ -156,23 +170,45 @@ def _convolve_blocks(
             for panel in range(panels):
                 for c in range(0, C, DEPTH):
                     multiply_matrix(
-                        work, m_at + point * m_plane + panel * columns, O_whole,
+                        work, m_at + point * m_plane + panel * width, O_whole,
                         work, point * v_plane + c, C_whole, 1,
-                        u, ((point * panels + panel) * C + c) * columns, columns,
-                        whole_rows, min(columns, O - panel * columns), min(DEPTH, C - c), c > 0,
+                        u, ((point * panels + panel) * C + c) * width, width,
+                        whole_rows, min(width, O - panel * width), min(DEPTH, C - c), c > 0,
                     )  # fmt: skip
         for p in range(count):
             n, i = divmod((first + p) // across, down)
             row, column = PATCH * i, PATCH * ((first + p) % across)
+            rows, columns = min(PATCH, OH - row), min(PATCH, OW - column)
             m = m_at + p * O_whole
-            if row + PATCH <= OH and column + PATCH <= OW and O_whole == O:
-                at = ((n * OH + row) * OW + column) * O
-                transform_output(y, at, OW * O, O, work, m, m_plane, bias, O)
+            at = ((n * OH + row) * OW + column) * O
+            pooled = argmax is not None
+            if rows == columns == PATCH and O_whole == O and not pooled:
+                transform_output(y, at, OW * O, O, work, m, m_plane, bias, low, O)
             else:
                 transform_output(
-                    work, patch_at, PATCH * O_whole, O_whole, work, m, m_plane, bias, O_whole
+                    work, patch_at, PATCH * O_whole, O_whole, work, m, m_plane, bias, low, O_whole
                 )
-                for r in range(min(PATCH, OH - row)):
-                    for s in range(min(PATCH, OW - column)):
-                        at = ((n * OH + row + r) * OW + column + s) * O
-                        copy(y, at, work, patch_at + (r * PATCH + s) * O_whole, O)
+                if argmax is not None:
+                    _, PH, PW, _ = y_shape
+                    pool_rectangle(
+                        y, argmax, ((n * PH + row // 2) * PW + column // 2) * O, PW * O, O,
+                        work, patch_at, PATCH * O_whole, O_whole, rows, columns, O,
+                    )  # fmt: skip
+                else:
+                    for r in range(rows):
+                        for s in range(columns):
+                            of = patch_at + (r * PATCH + s) * O_whole
+                            copy(y, at + (r * OW + s) * O, work, of, O)
+        if room is not None:
+            done = 0
+            while done < count:  # patches side by side
+                n, i = divmod((first + done) // across, down)
+                j = (first + done) % across
+                row, column, beside = PATCH * i, PATCH * j, min(across - j, count - done)
+                rows, columns = min(PATCH, OH - row), min(PATCH * beside, OW - column)
+                at = ((n * OH + row) * OW + column) * O
+                sum_rectangle(
+                    room[0], task * 3 * O, O, y, at, OW * O, O, rows, columns, O, done == 0
+                )  # fmt: skip
+                room[1][task] += rows * columns
+                done += beside
