@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import numpy as np
@@ -74,6 +75,44 @@ def test_kernels_rest_while_they_rehearse():
     assert [need.name for need in needs] == ["exponential.tanh"]
     cpu.TABLE["silu"](y, x)
     assert y == pytest.approx([0.7311] * 3, abs=1e-4)
+
+
+def relu() -> list[float]:
+    y = np.full(3, 7, np.float32)
+    cpu.TABLE["relu"](y, np.ones(3, np.float32))
+    return y.tolist()
+
+
+def test_only_the_thread_that_rehearses_rests():
+    computed = []
+    thread = threading.Thread(target=lambda: computed.append(relu()))
+    with rehearsal() as needs:
+        thread.start()
+        thread.join()
+        assert relu() == [7, 7, 7]
+    assert computed == [[1, 1, 1]]
+    assert len(needs) == 1
+
+
+def test_rehearsals_of_two_threads_leave_the_kernels_working():
+    seen, end = [], threading.Event()
+
+    def another():
+        with rehearsal() as needs:
+            seen.append(relu())
+            end.wait(10)
+        seen.append([need.name for need in needs])
+
+    thread = threading.Thread(target=another)
+    with rehearsal() as needs:
+        thread.start()
+        thread.join(0.2)  # time to begin, if it could
+        cpu.TABLE["tanh"](np.zeros(3), np.zeros(3))
+    end.set()
+    thread.join()
+    assert [need.name for need in needs] == ["exponential.tanh"]
+    assert seen == [[7, 7, 7], ["activation._relu"]]
+    assert relu() == [1, 1, 1]
 
 
 def test_what_was_compiled_ahead_is_there(store):

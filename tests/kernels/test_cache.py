@@ -9,7 +9,16 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 import numba
 from numba.core.registry import cpu_target
 
-from tests.kernels.fresh import CACHED, FRESH, SILU, SOURCES, copy_of_the_kernels, silu, start
+from tests.kernels.fresh import (
+    CACHED,
+    FRESH,
+    SILU,
+    SOURCES,
+    copy_of_the_kernels,
+    python,
+    silu,
+    start,
+)
 from tinyvision_kernels.cpu import cache
 from tinyvision_kernels.cpu.cache import KernelCache, identity
 
@@ -47,9 +56,51 @@ def test_an_edit_to_a_helper_in_another_file_is_seen(package, tmp_path):
     assert silu(package, store)[0] == FRESH.replace("0.7311", "0.8446")  # 2 / (2 + 1/e)
 
 
+def test_an_edit_after_the_import_is_not_taken_for_what_was_imported(package, tmp_path):
+    store = tmp_path / "cache"
+    helper = package / "cpu" / "exponential.py"
+    line = "    one = constant(1, x)\n    small"
+    edit = f"""
+from pathlib import Path
+helper, line = Path({str(helper)!r}), {line!r}
+assert helper.read_text().count(line) == 1
+helper.write_text(helper.read_text().replace(line, line.replace("1", "2")))
+"""
+    code = SILU.format(hook=True).replace("\ncompiled = []", f"{edit}\ncompiled = []")
+    assert python(code, package, TINYVISION_CACHE=str(store)) == (FRESH, "")
+    assert silu(package, store)[0] == FRESH.replace("0.7311", "0.8446")  # 2 / (2 + 1/e)
+
+
 def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path):
     (tmp_path / "file").write_text("where a folder is needed")
     assert silu(SOURCES, tmp_path / "file") == (FRESH, "")
+
+
+def test_a_damaged_entry_on_a_full_disk_costs_time_only(tmp_path):
+    pytest.importorskip("resource", reason="this system cannot forbid a process to write files")
+    assert silu(SOURCES, tmp_path) == (FRESH, "")
+    for file in (tmp_path / "numba").rglob("*.nbi"):
+        file.write_bytes(file.read_bytes()[:9])
+    full = """
+import numba, resource
+numba.set_num_threads(1)  # starts the threads, which asks for a lock in a file
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+"""
+    code = full + SILU.format(hook=True)
+    assert python(code, TINYVISION_CACHE=str(tmp_path)) == (FRESH, "")
+
+
+def test_a_user_without_a_home_compiles_each_time():
+    nobody = """
+import os, pwd
+os.environ.pop("HOME", None)
+def unknown(uid):
+    raise KeyError(uid)
+pwd.getpwuid = unknown
+"""
+    pytest.importorskip("pwd", reason="this system keeps its users otherwise")
+    code = nobody + SILU.format(hook=True)
+    assert python(code, TINYVISION_CACHE="") == (FRESH, "")
 
 
 def test_old_sources_leave_little_behind(package, tmp_path):

@@ -27,6 +27,7 @@ import numpy as np
 from numba import typeof
 from numba.core.registry import CPUDispatcher
 
+from .compile_once import Kernel, applies
 from .jit import KERNELS, set_compile_hook
 
 MOST_JOBS = 8  # beyond these, starting them takes longer than what is left to compile
@@ -58,41 +59,53 @@ class Need(NamedTuple):
         return bool(kernel._cache.has(self.types(), kernel.targetctx))
 
 
-class _Rehearsed(CPUDispatcher):
-    """A kernel that notes down how it is called, and does nothing."""
+_Usual: Any = Kernel if applies() else CPUDispatcher
+
+
+class _Rehearsed(_Usual):  # type: ignore[misc]
+    """A kernel that notes down how one thread calls it, and does nothing; others it serves."""
 
     notes: dict[Need, None] = {}  # noqa: RUF012  # a set that keeps the order
+    thread = 0  # the one that rehearses
 
-    def __call__(self, *arguments: Any) -> None:
+    def __call__(self, *arguments: Any) -> Any:
+        if threading.get_ident() != self.thread:
+            return super().__call__(*arguments)
         with suppress(TypeError):  # what cannot be described is compiled when it is needed
             described = json.dumps([describe(a) for a in arguments])
             self.notes[Need(_IDENTITIES[id(self)], described)] = None
+        return None
 
 
 _IDENTITIES: dict[int, str] = {}
+_stage = threading.RLock()  # for one rehearsal at a time: each leaves the kernels as it found them
 
 
 @contextmanager
 def rehearsal() -> Iterator[list[Need]]:
-    """While the block runs, in whatever thread, kernels compute nothing: arrays keep their garbage.
+    """While the block runs, kernels that this thread calls compute nothing: arrays keep garbage.
+
+    Other threads compute as usual, but wait with rehearsals of their own.
 
     Yields
     ------
     list of Need
         Filled at the end of the block: what was called, each once, in the order of the first calls.
     """
-    _IDENTITIES.update({id(kernel): identity for identity, kernel in KERNELS.items()})
-    usual = [(kernel, kernel.__class__) for kernel in KERNELS.values()]
-    needs: list[Need] = []
-    for kernel, _ in usual:
-        kernel.__class__ = _Rehearsed
-    try:
-        yield needs
-    finally:
-        for kernel, its_class in usual:
-            kernel.__class__ = its_class
-        needs += _Rehearsed.notes
-        _Rehearsed.notes.clear()
+    with _stage:
+        _IDENTITIES.update({id(kernel): identity for identity, kernel in KERNELS.items()})
+        usual = [(kernel, kernel.__class__) for kernel in KERNELS.values()]
+        needs: list[Need] = []
+        _Rehearsed.thread = threading.get_ident()
+        for kernel, _ in usual:
+            kernel.__class__ = _Rehearsed
+        try:
+            yield needs
+        finally:
+            for kernel, its_class in usual:
+                kernel.__class__ = its_class
+            needs += _Rehearsed.notes
+            _Rehearsed.notes.clear()
 
 
 def describe(value: Any) -> Any:

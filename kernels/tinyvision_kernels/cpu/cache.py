@@ -38,7 +38,12 @@ _LABEL = "installation.txt"  # only what lies in a folder with this file is ever
 def cache_directory() -> Path:
     """Return the folder of machine code, ``numba`` in $TINYVISION_CACHE or ~/.cache/tinyvision."""
     root = os.environ.get("TINYVISION_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "tinyvision") / "numba"
+    try:
+        return (Path(root) if root else Path.home() / ".cache" / "tinyvision") / "numba"
+    except RuntimeError as error:  # in a container, say, under a number that belongs to nobody
+        raise FileNotFoundError(
+            "this user has no home directory to keep compiled kernels in: set TINYVISION_CACHE"
+        ) from error
 
 
 @functools.cache
@@ -51,6 +56,10 @@ def source_stamp() -> str:
         digest.update(f"{path.relative_to(SOURCES).as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+# Now, while the kernels are imported: what is edited later is not what this process compiles.
+source_stamp()
 
 
 def installation_directory() -> Path:
@@ -97,19 +106,23 @@ class KernelCache(_Cache):
 
     def has(self, sig: Any, target_context: Any) -> bool:
         """Whether there seems to be an entry; nothing is loaded."""
-        return Path(self._entry(sig, target_context.codegen())._index_path).exists()
+        with contextlib.suppress(OSError):
+            return Path(self._entry(sig, target_context.codegen())._index_path).exists()
+        return False
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the function compiled for these argument types, None if there is none."""
         target_context.refresh()  # as Numba's own caches do
         codegen = target_context.codegen()
-        entry, found = self._entry(sig, codegen), None
+        entry = found = None
         try:
+            entry = self._entry(sig, codegen)
             data = entry.load(self._key(sig, codegen))
             found = None if data is None else CompileResult._rebuild(target_context, *data)
         except Exception:  # whatever unpickling half a file may raise
             with contextlib.suppress(OSError):
-                entry.flush()
+                if entry is not None:
+                    entry.flush()
         if found is None:
             self._missing(self._function.__name__)
         return found
@@ -123,7 +136,7 @@ class KernelCache(_Cache):
                 stacklevel=1,
             )
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):  # also half a file that there is no room to replace
             _prepare_directory()
             entry = self._entry(sig, data.codegen)
             entry.save(self._key(sig, data.codegen), data._reduce())
