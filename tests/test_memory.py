@@ -120,6 +120,17 @@ def test_idle_memory_is_bounded():
     assert 0 < memory.release() <= memory.MOST_IDLE
 
 
+def test_what_is_left_of_other_work_makes_room():
+    old = [memory.empty((memory.MOST_IDLE // 8,), np.uint8) for _ in range(8)]
+    del old
+    size = 1 << 26  # so large that the C library returns it to the system, and new pages are zeros
+    array = memory.empty((size,), np.uint8)
+    array[0] = 7
+    del array
+    assert memory.empty((size,), np.uint8)[0] == 7
+    assert memory.MOST_IDLE // 2 < memory.release() <= memory.MOST_IDLE
+
+
 @pytest.mark.parametrize("nbytes", [memory.SMALLEST, 10**6 + 1, 33_554_432, 33_554_433, 10**9 + 7])
 def test_a_block_is_hardly_larger_than_what_it_holds(nbytes: int):
     size = memory.block_size(nbytes)

@@ -7,6 +7,7 @@ and when the array and all its views are gone, the next array of that size gets 
 """
 
 from collections import deque
+from contextlib import suppress
 from math import prod
 from typing import Any
 
@@ -37,8 +38,15 @@ class _Lease:
     def __del__(self, idle: dict[int, deque[_Block]] = _idle, most: int = MOST_IDLE) -> None:
         # Defaults, because a module's names may be gone when the last arrays die at exit.
         block = self._block
-        waiting = sum(size * len(blocks) for size, blocks in list(idle.items()))
-        if waiting + block.nbytes <= most:
+        kept = list(idle.items())
+        room = most - sum(size * len(blocks) for size, blocks in kept) - block.nbytes
+        for size, blocks in kept:
+            # Blocks of other sizes make room: they may be left from work that is over, and would
+            # otherwise keep out for good what the present work uses again and again.
+            while room < 0 and blocks and size != block.nbytes:
+                with suppress(IndexError):  # another thread has just taken the last one
+                    room += blocks.popleft().nbytes
+        if room >= 0:
             # the one that was used last is used first: it may still be in the cache
             idle.setdefault(block.nbytes, deque()).append(block)
 
