@@ -136,6 +136,12 @@ def test_a_kernel_that_cannot_be_compiled_stops_no_other(store):
     assert results[wrong].startswith("TypingError: ")
 
 
+def test_a_cache_that_keeps_nothing_is_told_of(store):
+    store.write_text("where a folder is needed")
+    errors = [one.error for one in compile_all(silu_needs()[:1], 1)]
+    assert errors == [f"compiled, but cannot be kept in {store / 'numba'}"]
+
+
 def test_processes_that_end_too_soon_are_told_of(store, monkeypatch):
     monkeypatch.setattr(ahead.sys, "executable", "false")  # a program that ends with 1
     errors = [one.error for one in compile_all(silu_needs(), 1)]

@@ -27,6 +27,7 @@ import numpy as np
 from numba import typeof
 from numba.core.registry import CPUDispatcher
 
+from .cache import cache_directory
 from .compile_once import Kernel, applies
 from .jit import KERNELS, set_compile_hook
 
@@ -252,6 +253,8 @@ def serve() -> None:
         try:
             need = Need(*json.loads(line))
             KERNELS[need.kernel].compile(need.types())
+            if not need.is_compiled():
+                error = f"compiled, but cannot be kept in {cache_directory()}"
         except Exception as failure:
             error = f"{type(failure).__name__}: {failure}"
         print(json.dumps([round(perf_counter() - started, 3), error]), file=answers, flush=True)
