@@ -15,6 +15,8 @@ from tinyvision_kernels.cpu.conv import (
     linewise,
     overlap_add,
     planar,
+    pointwise,
+    runwise,
     winograd,
 )
 from tinyvision_kernels.cpu.conv.choice import choose
@@ -97,7 +99,37 @@ def test_pairs_of_bfloat16_are_transformed_where_that_saves_more(direction: str,
 )
 def test_the_gradient_of_few_channels_and_of_strides(what: Geometry, module):
     assert choose("input_gradient", what, SINGLE) is module
-    assert choose("weight_gradient", what, SINGLE) is direct
+
+
+@pytest.mark.parametrize(
+    ("what", "module"),
+    [
+        (geometry(64, (28, 28), 1, 32), runwise),
+        (geometry(64, (28, 28), 1, 6, (5, 5)), runwise),
+        (geometry(64, (14, 14), 6, 16, (5, 5), pad=(0, 0, 0, 0)), runwise),
+        (geometry(128, (32, 32), 16, 32, stride=(2, 2)), runwise),
+        (geometry(64, (28, 28), 3, 16, dilation=(2, 2)), runwise),  # three channels are a run
+        (geometry(64, (28, 28), 1, 16, dilation=(2, 2)), direct),  # neighbours lie apart
+        (geometry(64, (28, 28), 4, 16, (4, 4)), direct),  # neither threes nor fives
+        (geometry(64, (28, 28), 64, 128, stride=(2, 2)), direct),  # many taps
+        (geometry(64, (28, 28), 6, 16, groups=2), direct),
+    ],
+)
+def test_the_gradient_of_weights_in_runs(what: Geometry, module):
+    for dtype in (SINGLE, DOUBLE):
+        assert choose("weight_gradient", what, dtype) is module
+    assert choose("weight_gradient", what, HALF) is direct
+
+
+def test_one_pixel_is_a_dense_layer():
+    for dtype in (SINGLE, DOUBLE, HALF):
+        what = geometry(32, (14, 14), 256, 64, (1, 1), pad=(0, 0, 0, 0))
+        assert choose("weight_gradient", what, dtype) is direct
+        for direction in ("forward", "input_gradient"):
+            assert choose(direction, what, dtype) is pointwise
+            for more in ({"stride": (2, 2)}, {"pad": (0, 0, 1, 0)}, {"groups": 2}):
+                other = geometry(32, (14, 14), 256, 64, (1, 1), **{"pad": (0, 0, 0, 0), **more})
+                assert choose(direction, other, dtype) is not pointwise
 
 
 @pytest.mark.parametrize(
@@ -125,7 +157,7 @@ def test_double_precision_is_never_transformed(direction: str):
 
 @every_direction
 def test_an_algorithm_of_one_direction_is_refused_for_others(direction: str):
-    for module in (linewise, overlap_add, planar):
+    for module in (linewise, overlap_add, planar, runwise):
         if hasattr(module, direction):
             assert choose(direction, geometry(1, (9, 9), 64, 4), SINGLE, name(module)) is module
         else:

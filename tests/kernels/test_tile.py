@@ -161,6 +161,31 @@ def test_python_body_equals_the_compiled_one(dtype: type, places: tile.Places):
                 np.testing.assert_array_equal(c, product.expected(add))
 
 
+@both_precisions
+@pytest.mark.parametrize(("rows", "run"), [(27, 3), (10, 5)])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_rows_in_runs(rows: int, run: int, dtype: type, compiled: bool):
+    form = tile.HOST
+    product = Product(rows, form.vector_bytes // np.dtype(dtype).itemsize, dtype, run, "tables")
+    heads = product.a_rows[: 3 + rows // run]
+    product.a_rows = np.append(heads[:3], (heads[3:, None] + np.arange(run)).ravel())
+    if compiled:
+        one = tile.make_tile(rows, 1, form.vector_bytes, form.register, places="tables", run=run)
+
+        @numba.njit
+        def body(c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add):
+            one(c, at, row, a, a_at, a_rows, i, a_cols, b, b_at, b_row, depth, add)
+
+    else:
+        body = tile._python_tile(rows, 1, form.vector_bytes, "tables", run)
+    for add in (False, True):
+        c = product.c.copy()
+        arguments = list(product.arguments(c, add))
+        arguments[5] = heads
+        body(*arguments)
+        np.testing.assert_array_equal(c, product.expected(add))
+
+
 @both_ways
 @both_precisions
 @pytest.mark.parametrize("slim", [False, True])

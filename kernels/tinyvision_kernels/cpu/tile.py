@@ -83,7 +83,7 @@ EVEN = HOST.even
 
 
 def make_tile(
-    rows: int, vectors: int, vector_bytes: int, register: str, *, places: Places
+    rows: int, vectors: int, vector_bytes: int, register: str, *, places: Places, run: int = 1
 ) -> Callable[..., None]:
     """Make ``tile``, a function that Numba compiles to one register tile.
 
@@ -95,6 +95,8 @@ def make_tile(
         Those of the :class:`Processor`.
     places : "steps", "tables" or "windows"
         How a[i, k] is found, see below.
+    run : int
+        How many neighbouring rows lie side by side, for ``places="tables"``.
 
     Returns
     -------
@@ -110,8 +112,10 @@ def make_tile(
         - steps, ``a_row, a_col``: at ``a_at + i * a_row + k * a_col``. So a is a matrix or its
           transpose.
         - tables of int64, ``a_rows, first, a_cols``: at ``a_at + a_rows[first + i] + a_cols[k]``.
-          So a may also be the windows over an image. It costs one more load a row, which shows
-          where a tile is one vector wide.
+          So a may also be the windows over an image. A tall tile has more rows than there are
+          registers for their places; to load those each time shows where a tile is one vector
+          wide. Where rows lie side by side in runs, ``a_rows`` names only the first of each run:
+          a[i, k] is at ``a_at + a_rows[first + i // run] + i % run + a_cols[k]``.
         - windows over one row of an image, ``a_row, a_cols``: at ``a_at + i * a_row + a_cols[k]``.
 
         What is summed onto is c itself with ``add`` = True and nothing with False. Sums over
@@ -119,7 +123,7 @@ def make_tile(
         they end below ``low``, the third of their last arguments, that is stored: 0 for ReLU.
     """
     if config.DISABLE_JIT:
-        return _python_tile(rows, vectors, vector_bytes, places)
+        return _python_tile(rows, vectors, vector_bytes, places, run)
     index = types.intp
     finders = {"steps": _RowsBySteps, "tables": _RowsByTables, "windows": _RowsOfWindows}
     finder: Any = finders[places]
@@ -170,7 +174,9 @@ def make_tile(
         tile_of_c = [(i, j) for i in range(rows) for j in range(vectors)]
         c_start, b_start = pointer(signature.args[0], c, c_at), pointer(b_type, b, b_at)
         to = [builder.gep(c_start, [builder.mul(c_row, constant(i))]) for i in range(rows)]
-        a_rows = finder(builder, rows, pointer(a_type, a, a_at), where, pointer, signature.args[5:])
+        a_start, kinds = pointer(a_type, a, a_at), signature.args[5:]
+        more = (run,) if places == "tables" else ()
+        a_rows = finder(builder, rows, a_start, where, pointer, kinds, *more)
         # Variables on the stack, which LLVM turns into registers.
         sums = {ij: cgutils.alloca_once(builder, vector) for ij in tile_of_c}
 
@@ -257,20 +263,23 @@ class _RowsByTables:
     """Where the tile finds column k of a: through tables of offsets."""
 
     def __init__(
-        self, builder: Any, rows: int, start: Any, places: Any, pointer: Any, kinds: Any
-    ) -> None:
+        self, builder: Any, rows: int, start: Any, places: Any, pointer: Any, kinds: Any,
+        run: int = 1,
+    ) -> None:  # fmt: skip
         a_rows, first, a_cols = places
         zero = ir.Constant(first.type, 0)
         table = pointer(kinds[0], a_rows, first)
-        offsets = [builder.gep(table, [ir.Constant(first.type, i)]) for i in range(rows)]
+        offsets = [builder.gep(table, [ir.Constant(first.type, i)]) for i in range(rows // run)]
         self.builder = builder
+        self.run = [ir.Constant(first.type, i) for i in range(run)]
         self.rows = [builder.gep(start, [builder.load(offset)]) for offset in offsets]
         self.columns = pointer(kinds[2], a_cols, zero)
 
     def column(self, k: Any) -> list[Any]:
         """Point at a[i, k] for all i."""
         column = self.builder.load(self.builder.gep(self.columns, [k]))
-        return [self.builder.gep(row, [column]) for row in self.rows]
+        heads = [self.builder.gep(row, [column]) for row in self.rows]
+        return [self.builder.gep(head, [i]) for head in heads for i in self.run]
 
 
 class _RowsBySteps:
@@ -345,7 +354,9 @@ class _RowsOfWindows(_RowsBySteps):
         return found
 
 
-def _python_tile(rows: int, vectors: int, vector_bytes: int, places: Places) -> Callable[..., None]:
+def _python_tile(
+    rows: int, vectors: int, vector_bytes: int, places: Places, run: int = 1
+) -> Callable[..., None]:
     """Make the same tile in plain Python, for ``NUMBA_DISABLE_JIT=1``."""
 
     def tile(c: Array, c_at: int, c_row: int, a: Array, a_at: int, *more: Any) -> None:
@@ -356,7 +367,7 @@ def _python_tile(rows: int, vectors: int, vector_bytes: int, places: Places) -> 
         def offset(i: int, k: int) -> int:
             if places == "tables":
                 a_rows, first, a_cols = where
-                return int(a_rows[first + i] + a_cols[k])
+                return int(a_rows[first + i // run] + i % run + a_cols[k])
             a_row, a_col = where
             return int(i * a_row + (a_col[k] if places == "windows" else k * a_col))
 
