@@ -1,5 +1,6 @@
 """Compiled kernels on disk: found again, never out of date, and not piling up."""
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,34 @@ def test_an_edit_to_a_helper_in_another_file_is_seen(package, tmp_path):
     assert silu(package, store)[0] == FRESH.replace("0.7311", "0.8446")  # 2 / (2 + 1/e)
 
 
+def test_text_that_moves_from_one_file_to_another_is_an_edit(package):
+    code = "from tinyvision_kernels.cpu.cache import source_stamp; print(source_stamp())"
+    before = python(code, package)[0]
+    first, second = (package / "cpu" / f"zz_{letter}.py" for letter in "ab")
+    stamps = {before}
+    for texts in (("# one\n# two\n", ""), ("# one\n", "# two\n"), ("", "# one\n# two\n")):
+        first.write_text(texts[0])
+        second.write_text(texts[1])
+        stamps.add(python(code, package)[0])
+    assert len(stamps) == 4
+
+
+def test_another_processor_finds_no_entry_of_this_one(tmp_path):
+    assert silu(SOURCES, tmp_path)[0] == FRESH
+    if platform.machine() != "x86_64":
+        pytest.skip("x86-64 alone has an older processor that this one can play")
+    older = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse2"}
+    assert silu(SOURCES, tmp_path, **older)[0] == FRESH
+    assert silu(SOURCES, tmp_path, **older)[0] == CACHED
+    assert silu(SOURCES, tmp_path)[0] == CACHED
+
+
 def test_an_edit_after_the_import_is_not_taken_for_what_was_imported(package, tmp_path):
     store = tmp_path / "cache"
     helper = package / "cpu" / "exponential.py"
     line = "    one = constant(1, x)\n    small"
     edit = f"""
+import platform
 from pathlib import Path
 helper, line = Path({str(helper)!r}), {line!r}
 assert helper.read_text().count(line) == 1

@@ -11,8 +11,13 @@ _WEIGHT = ("KH", "KW", "C", "O")
 _GRADIENT = ("N", "OH", "OW", "O")
 
 
+def _some(channels: int, name: str) -> None:
+    need(channels >= 1, f"{name}={channels}: a convolution takes and makes at least one channel")
+
+
 def _divides(groups: int, channels: int, name: str) -> None:
     need(groups >= 1, f"groups must be at least 1, not {groups}")
+    _some(channels, name)
     need(channels % groups == 0, f"{name}={channels} channels do not divide into {groups} groups")
 
 
@@ -35,6 +40,7 @@ def conv2d(
     rank("x", x, "NHWC")
     rank("w", w, _WEIGHT)
     _divides(groups, w[3], "O")
+    _some(w[2], "C")
     need(
         x[3] == w[2] * groups,
         f"input has C={x[3]} channels, weight expects {w[2] * groups}; x is {x}",
@@ -64,6 +70,7 @@ def conv2d_dx(
     rank("dy", dy, _GRADIENT)
     rank("w", w, _WEIGHT)
     _divides(groups, w[3], "O")
+    _some(w[2], "C")
     expected = windows(size, w[:2], stride, pad, dilation)
     need(
         dy[1:] == (*expected, w[3]),
