@@ -16,7 +16,7 @@ from tinyvision.backend import BackendInfo
 from tinyvision.errors import BackendError
 from tinyvision.tensor import Tensor
 from tinyvision_kernels import reference
-from tinyvision_kernels.contract import KERNELS
+from tinyvision_kernels.contract import KERNELS, ShapeError
 
 ROOT = Path(__file__).parents[1]
 needs_cpu = pytest.mark.skipif(
@@ -237,6 +237,33 @@ def test_images_in_bytes_are_refused_on_every_backend() -> None:
             k.conv2d(image, w, None, *geometry)
         with pytest.raises(TypeError, match=r"relu: x must be float32 or float64, not int64"):
             k.relu(np.arange(3))
+
+
+def test_checks_hold_for_the_second_call_too(kernels: backend.Kernels) -> None:
+    x, w = np.ones((2, 3), np.float32), np.ones((3, 4), np.float32)
+    for _ in range(2):
+        assert kernels.dense(x, w, None).shape == (2, 4)
+        with pytest.raises(ShapeError, match="weight expects 2"):
+            kernels.dense(x, w[:2], None)
+        with pytest.raises(TypeError, match="w is float64"):
+            kernels.dense(x, w.astype(np.float64), None)
+        with pytest.raises(ShapeError, match=r"bias must be \(4,\)"):
+            kernels.dense(x, w, np.ones(3, np.float32))
+        with pytest.raises(ValueError, match="w must be contiguous"):
+            v = np.zeros(3)
+            kernels.sgd_step(np.zeros(6)[::2], v, None, v, 0.1, 0.0, False, 0.0, 1.0, 0.0)
+
+
+def test_settings_that_never_repeat_do_not_pile_up(kernels: backend.Kernels) -> None:
+    x = np.ones(3, np.float32)
+    for step in range(3 * backend.MOST_PLANS):
+        assert kernels.dropout(x, 0.5, 1, 2, step).shape == (3,)
+    assert len(kernels.dropout.plans) <= backend.MOST_PLANS
+
+
+def test_settings_may_be_lists(kernels: backend.Kernels) -> None:
+    x = np.ones((1, 4, 4, 1), np.float32)
+    assert kernels.avg_pool2d(x, [2, 2], [2, 2], [0, 0, 0, 0]).shape == (1, 2, 2, 1)
 
 
 def test_whole_numbers_have_the_dtype_of_the_contract(kernels: backend.Kernels) -> None:

@@ -36,6 +36,8 @@ ALIASES = {"numpy": "reference", "numba": "cpu", "cupy": "cuda", "gpu": "cuda"}
 
 BFLOAT16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
+_Plan = list[tuple[tuple[int, ...], np.dtype[Any]]]
+MOST_PLANS = 256  # of one kernel
 
 
 class Kernel:
@@ -45,31 +47,47 @@ class Kernel:
     b, ...)`` is the bare implementation for callers that own the outputs.
     """
 
-    __slots__ = ("contract", "empty", "into", "xp")
+    __slots__ = ("contract", "empty", "into", "plans", "xp")
 
     def __init__(self, contract: Contract, implementation: Callable[..., None], xp: Any) -> None:
         self.contract, self.into, self.xp = contract, implementation, xp
         self.empty = memory.empty if xp is np else xp.empty  # CuPy recycles memory by itself
+        # Shapes and types that have been checked, and what outputs they lead to: a training step
+        # asks for the same ones again and again, and to check them takes longer than small kernels.
+        self.plans: dict[tuple[Any, ...], _Plan] = {}
 
     def __call__(self, *arguments: Any) -> Any:
         """Run on updates, inputs and settings in the contract's order; return the outputs."""
-        contract, xp = self.contract, self.xp
+        contract = self.contract
         changed, count = len(contract.updates), len(contract.updates) + len(contract.inputs)
         arrays = list(arguments[:count])
         settings = arguments[count:]
-        shapes = contract.shapes(*[a if a is None else a.shape for a in arrays], *settings)
-        dtype = self._dtype(arrays)
+        key = *[a if a is None else (a.shape, a.dtype) for a in arrays], settings
+        try:
+            plan = self.plans.get(key)
+        except TypeError:  # a list among the settings has no hash
+            plan = self._plan(arrays, settings)
+        if plan is None:
+            plan = self._plan(arrays, settings)
+            if len(self.plans) >= MOST_PLANS:  # some settings are never the same, such as steps
+                self.plans.clear()
+            self.plans[key] = plan
         for i, array in enumerate(arrays):
             if array is not None and not array.flags.c_contiguous:
                 if i < changed:
                     raise ValueError(f"{contract.name}: {contract.updates[i]} must be contiguous")
-                arrays[i] = xp.ascontiguousarray(array)
-        outputs = [
-            self.empty(shape, contract.dtype(name, dtype))
-            for name, shape in zip(contract.outputs, shapes, strict=True)
-        ]
+                arrays[i] = self.xp.ascontiguousarray(array)
+        outputs = [self.empty(shape, dtype) for shape, dtype in plan]
         self.into(*outputs, *arrays, *settings)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _plan(self, arrays: list[Array], settings: tuple[Any, ...]) -> "_Plan":
+        """Check shapes and types; return those of the outputs."""
+        contract = self.contract
+        shapes = contract.shapes(*[a if a is None else a.shape for a in arrays], *settings)
+        one = self._dtype(arrays)
+        named = zip(contract.outputs, shapes, strict=True)
+        return [(shape, np.dtype(contract.dtype(name, one))) for name, shape in named]
 
     def _dtype(self, arrays: list[Array]) -> Any:
         """Return the one floating dtype of the arrays: kernels never promote in silence."""

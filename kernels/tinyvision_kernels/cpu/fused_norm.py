@@ -1,7 +1,8 @@
 """Batch norm and residual sums with the ReLU after them (contracts in ``contract/fused_norm.py``).
 
-The passes over the data are compiled (:mod:`.norm_passes`, :mod:`.pooled_passes`); what there is to
-do for each channel in between is NumPy's, in float64.
+Batch norm and ReLU are one call each way (:mod:`.part_norm`). Of the others the passes over the
+data are compiled (:mod:`.norm_passes`, :mod:`.pooled_passes`); what there is to do for each channel
+in between is NumPy's, in float64.
 """
 
 import numpy as np
@@ -9,14 +10,14 @@ import numpy as np
 from .chunks import elementwise
 from .columns import Columns
 from .jit import Array
+from .norm import remember
 from .norm_passes import (
     apply_add_relu,
     apply_relu,
-    fill_masked_gradient,
     mask_and_sums,
-    masked_sums,
     sum_relu,
 )
+from .part_norm import gradients, normalise
 from .pooled_passes import apply_relu_max_pool, fill_pooled_gradient, pooled_sums
 
 # ----------------------------------------------------------------------------
@@ -34,32 +35,26 @@ def batch_norm_statistics(
     momentum: float,
 ) -> None:
     """Take the statistics of each channel of x (..., C), the first half of batch norm."""
-    columns, cells = Columns(x), x.size // x.shape[-1]
-    shift = columns.x[: x.shape[-1]]
-    offset, square = columns.moments(shift[None]).sum(axis=0) / cells  # over chunks, in their order
-    var = np.maximum(square - offset * offset, 0.0)  # rounding may leave a tiny negative
-    keep_statistics(
-        mean, inv_std, running_mean, running_var, shift + offset, var, cells, eps, momentum
-    )
+    # gamma and beta belong to the second half
+    var = normalise(None, mean[None], inv_std[None], x, mean, mean, eps)
+    remember(running_mean, running_var, mean, var[0], x.size // mean.size, momentum)
 
 
 def keep_statistics(
     mean: Array, inv_std: Array, running_mean: Array, running_var: Array,
     batch_mean: Array, batch_var: Array, cells: int, eps: float, momentum: float,
 ) -> None:  # fmt: skip
-    """Fill mean and inv_std, and move the running statistics, the variance with M - 1."""
+    """Fill mean and inv_std, and move the running statistics."""
     mean[:] = batch_mean
     inv_std[:] = 1 / np.sqrt(batch_var + eps)
-    running_mean += momentum * (mean - running_mean)
-    unbiased = batch_var * (cells / (cells - 1))
-    running_var[:] = running_var + momentum * (unbiased - running_var)
+    remember(running_mean, running_var, mean, batch_var, cells, momentum)
 
 
 def batch_norm_apply(
     y: Array, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array
 ) -> None:
     """y = xhat * gamma + beta, the second half of batch norm."""
-    Columns(x).scale(y, mean[None], (gamma * inv_std)[None], beta[None])
+    Columns(x).scale(y, mean, gamma * inv_std, beta)
 
 
 def batch_norm_apply_relu(
@@ -96,8 +91,8 @@ def batch_norm_relu(
     momentum: float,
 ) -> None:
     """Both halves, and ReLU."""
-    batch_norm_statistics(mean, inv_std, running_mean, running_var, x, eps, momentum)
-    batch_norm_apply_relu(y, x, gamma, beta, mean, inv_std)
+    var = normalise(y, mean[None], inv_std[None], x, gamma, beta, eps, floor=0.0)
+    remember(running_mean, running_var, mean, var[0], x.size // mean.size, momentum)
 
 
 def batch_norm_infer_relu(
@@ -140,10 +135,7 @@ def batch_norm_relu_grad(
     inv_std: Array,
 ) -> None:
     """Gradients of batch_norm_relu; the mask is computed anew from x."""
-    sums = masked_sums(dy, x, mean, gamma * inv_std, beta)
-    cells = x.size // x.shape[-1]
-    scale, level, slope = _through_statistics(dgamma, dbeta, sums, gamma, inv_std, cells)
-    fill_masked_gradient(dx, dy, x, mean, scale, beta, level, slope)
+    gradients(dx, dgamma, dbeta, dy, x, gamma, mean[None], inv_std[None], beta=beta)
 
 
 def batch_norm_relu_max_pool_grad(
@@ -180,4 +172,4 @@ def batch_norm_add_relu_grad(
     sums = mask_and_sums(dresidual, dy, y, x, mean)
     cells = x.size // x.shape[-1]
     scale, level, slope = _through_statistics(dgamma, dbeta, sums, gamma, inv_std, cells)
-    Columns(x).gradient(dx, dresidual, mean[None], scale[None], level[None], slope[None])
+    Columns(x).gradient(dx, dresidual, mean, scale, level, slope)

@@ -1,7 +1,6 @@
 """Normalisation: two passes over the data each way, one for the sums and one for the result.
 
-Batch norm and group norm share their compiled passes (columns.py); what there is to do for each
-channel in between is NumPy's, in float64.
+Batch norm and group norm are one kernel (:mod:`.part_norm`).
 """
 
 import numpy as np
@@ -10,9 +9,10 @@ from .chunks import Arrays, Settings, chunk_rows, chunked
 from .columns import Columns
 from .exponential import constant
 from .jit import Array, body_jit
+from .part_norm import gradients, normalise
 
 # ----------------------------------------------------------------------------
-# Batch norm
+# Batch norm: each channel has statistics, (1, C)
 # ----------------------------------------------------------------------------
 
 
@@ -29,24 +29,24 @@ def batch_norm(
     momentum: float,
 ) -> None:
     """Write y and the batch's statistics, update the running ones."""
-    columns, cells = Columns(x), x.size // x.shape[-1]
-    shift = columns.x[: x.shape[-1]]
-    offset, square = columns.moments(shift[None]).sum(axis=0) / cells  # over chunks, in their order
-    var = np.maximum(square - offset * offset, 0.0)  # rounding may leave a tiny negative
-    mean[:] = shift + offset
-    inv_std[:] = 1 / np.sqrt(var + eps)
+    var = normalise(y, mean[None], inv_std[None], x, gamma, beta, eps)
+    remember(running_mean, running_var, mean, var[0], x.size // mean.size, momentum)
+
+
+def remember(
+    running_mean: Array, running_var: Array, mean: Array, var: Array, cells: int, momentum: float
+) -> None:
+    """Let the running statistics follow those of a batch; var has been divided by M, not M - 1."""
     running_mean += momentum * (mean - running_mean)
     unbiased = var * (cells / max(cells - 1, 1))  # a single cell has no variance to correct
     running_var[:] = running_var + momentum * (unbiased - running_var)
-    columns.scale(y, mean[None], (gamma * inv_std)[None], beta[None])
 
 
 def batch_norm_infer(
     y: Array, x: Array, gamma: Array, beta: Array, mean: Array, var: Array, eps: float
 ) -> None:
     """Normalise with given statistics."""
-    scale = gamma / np.sqrt(var + eps)
-    Columns(x).scale(y, mean[None], scale[None], beta[None])
+    Columns(x).scale(y, mean, gamma / np.sqrt(var + eps), beta)
 
 
 def batch_norm_grad(
@@ -60,7 +60,7 @@ def batch_norm_grad(
     inv_std: Array,
 ) -> None:
     """dx = gamma * inv_std * (dy - mean(dy) - xhat * mean(dy * xhat))."""
-    _batch_norm_grad(dx, dgamma, dbeta, dy, x, gamma, mean, inv_std, x.shape[-1] / x.size)
+    gradients(dx, dgamma, dbeta, dy, x, gamma, mean[None], inv_std[None])
 
 
 def batch_norm_infer_grad(
@@ -75,40 +75,13 @@ def batch_norm_infer_grad(
     eps: float,
 ) -> None:
     """dx = gamma * inv_std * dy: nothing flows back through constant statistics."""
-    _batch_norm_grad(dx, dgamma, dbeta, dy, x, gamma, mean, 1 / np.sqrt(var + eps), 0.0)
-
-
-def _batch_norm_grad(
-    dx: Array,
-    dgamma: Array,
-    dbeta: Array,
-    dy: Array,
-    x: Array,
-    gamma: Array,
-    mean: Array,
-    inv_std: Array,
-    weight: float,
-) -> None:
-    """``weight`` is that of one cell in the statistics: 1 / M, or 0 if they are constants."""
-    columns = Columns(x)
-    sum_dy, sum_dy_deviation = columns.gradient_sums(dy, mean[None]).sum(axis=0)
-    dbeta[:] = sum_dy
-    dgamma[:] = sum_dy_deviation * inv_std
-    scale = gamma * inv_std
-    level = scale * (weight * sum_dy)
-    slope = scale * (weight * sum_dy_deviation) * inv_std**2
-    columns.gradient(dx, dy, mean[None], scale[None], level[None], slope[None])
+    inv_std = 1 / np.sqrt(var + var.dtype.type(eps))
+    gradients(dx, dgamma, dbeta, dy, x, gamma, mean[None], inv_std[None], constant=True)
 
 
 # ----------------------------------------------------------------------------
 # Group norm: the same with statistics (N, G), one for each image and group of C/G channels
 # ----------------------------------------------------------------------------
-
-
-def _group_sums(sums: Array, groups: int) -> tuple[Array, Array]:
-    # (N, 2, C) -> (N, 2, G, C/G) -> two of (N, G)
-    totals = sums.reshape(*sums.shape[:2], groups, sums.shape[2] // groups).sum(axis=3)
-    return totals[:, 0], totals[:, 1]
 
 
 def group_norm(
@@ -122,16 +95,7 @@ def group_norm(
     eps: float,
 ) -> None:
     """Normalise each image and group of channels of x (N, H, W, C)."""
-    N, H, W, C = x.shape
-    width = C // groups
-    columns, cells = Columns(x, parts=N), H * W * width
-    shift = x[:, 0, 0, ::width]  # (N, G): the first value of each group
-    sums = columns.moments(np.repeat(shift, width, axis=1))
-    offset, square = (total / cells for total in _group_sums(sums, groups))
-    mean[:] = shift + offset
-    inv_std[:] = 1 / np.sqrt(np.maximum(square - offset * offset, 0.0) + eps)
-    scale = gamma * np.repeat(inv_std, width, axis=1)  # (N, C)
-    columns.scale(y, np.repeat(mean, width, axis=1), scale, beta[None])
+    normalise(y, mean, inv_std, x, gamma, beta, eps)
 
 
 def group_norm_grad(
@@ -146,17 +110,7 @@ def group_norm_grad(
     groups: int,
 ) -> None:
     """With g = dy * gamma: dx = inv_std * (g - mean(g) - xhat * mean(g * xhat))."""
-    N, H, W, C = x.shape
-    width = C // groups
-    columns, cells = Columns(x, parts=N), H * W * width
-    means, inverses = np.repeat(mean, width, axis=1), np.repeat(inv_std, width, axis=1)  # (N, C)
-    sums = columns.gradient_sums(dy, means)  # (N, 2, C): of dy and dy * (x - mean)
-    dbeta[:] = sums[:, 0].sum(axis=0)
-    dgamma[:] = (sums[:, 1] * inverses).sum(axis=0)
-    sum_g, sum_g_deviation = _group_sums(sums * gamma, groups)
-    level = np.repeat(inv_std * sum_g / cells, width, axis=1)
-    slope = np.repeat(inv_std**3 * sum_g_deviation / cells, width, axis=1)
-    columns.gradient(dx, dy, means, gamma * inverses, level, slope)
+    gradients(dx, dgamma, dbeta, dy, x, gamma, mean, inv_std)
 
 
 # ----------------------------------------------------------------------------
@@ -199,7 +153,7 @@ def layer_norm(
 @body_jit
 def _layer_norm_grad_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     gamma, mean, inv_std = arrays[3:6]
-    sums = arrays[6][start // settings[0]]  # (2, D) float64, as in columns.py
+    sums = arrays[6][start // settings[0]]  # (2, D) float64
     dgamma, dbeta = sums[0], sums[1]
     for m in range(start, stop):
         dx, dy, x = arrays[0][m], arrays[1][m], arrays[2][m]

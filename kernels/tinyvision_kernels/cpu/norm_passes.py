@@ -18,7 +18,7 @@ import numpy as np
 
 from .bfloat16 import bits, number, stored, sum_type
 from .chunks import Arrays, Kernel, Settings, chunk_length, chunked
-from .jit import Array, body_jit, exact_formula_jit, formula_jit
+from .jit import Array, body_jit, exact_formula_jit, formula_jit, inline_jit
 from .mask import choose
 from .prefetch import prefetch
 from .scratch import borrow
@@ -160,7 +160,8 @@ Write = Callable[[Array, int, Any], None]
 
 
 @formula_jit
-def _load_ahead(array: Array, at: int) -> Any:
+def load_ahead(array: Array, at: int) -> Any:
+    """Load a vector, and ask for the memory that a loop will soon come to."""
     prefetch(array, at + _AHEAD)
     return load(array, at)
 
@@ -175,30 +176,28 @@ def _set(array: Array, at: int, value: Any) -> None:
     array[np.uintp(at)] = stored(value, array)
 
 
-def _column_sums(make_terms: Callable[[Read, Read, Write], Callable[..., Any]]) -> Kernel:
-    """Make a kernel that sums two terms over each column.
+def row_sums(make_terms: Callable[[Read, Read, Write], Callable[..., Any]]) -> Callable[..., None]:
+    """Make ``add(sums, few, rows, flat, start, stop)``, which sums two terms over each column.
 
+    ``sums`` (2, W) float64 are filled; ``few`` (2, W) hold those of some rows meanwhile.
     ``make_terms(stream, read, write)`` makes ``terms(flat, rows, W, at, j)``, which returns both
     terms for column j, whose number, or vector of numbers, stands at ``at`` in each of the flat
     arrays; it reads those by ``stream``, and the rows of vectors by ``read``.
     """
-    of_vectors, of_numbers = make_terms(_load_ahead, load, store), make_terms(_get, _get, _set)
+    of_vectors, of_numbers = make_terms(load_ahead, load, store), make_terms(_get, _get, _set)
 
-    @body_jit
-    def sum_up(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-        sums, partial, rows = arrays[0], arrays[1], arrays[2]
-        flat = arrays[3:]
-        chunk = start // settings[0]
-        first, second = sums[chunk, 0], sums[chunk, 1]
-        first_few, second_few = partial[chunk, 0], partial[chunk, 1]
-        W, L = first.size, lane_count(partial)
+    @inline_jit
+    def add(sums: Array, few: Array, rows: Array, flat: Arrays, start: int, stop: int) -> None:
+        first, second = sums[0], sums[1]
+        first_few, second_few = few[0], few[1]
+        W, L = first.size, lane_count(few)
         first[:] = 0
         second[:] = 0
         whole = start + (stop - start) // W * W
         for begin in range(start, whole, _GROUP * W):
             end = min(begin + _GROUP * W, whole)
             for j in range(0, W, _ABREAST * L):
-                a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zeros(partial)
+                a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zeros(few)
                 for at in range(begin + j, end + j, W):
                     a, b = of_vectors(flat, rows, W, at, j)
                     a0, b0 = a0 + a, b0 + b
@@ -224,10 +223,25 @@ def _column_sums(make_terms: Callable[[Read, Read, Write], Callable[..., Any]]) 
             first[j] += np.float64(a)
             second[j] += np.float64(b)
 
+    return add
+
+
+def _column_sums(make_terms: Callable[[Read, Read, Write], Callable[..., Any]]) -> Kernel:
+    """Make a kernel that sums two terms over each column, of each chunk apart."""
+    add = row_sums(make_terms)
+
+    @body_jit
+    def sum_up(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+        sums, partial, rows = arrays[0], arrays[1], arrays[2]
+        chunk = start // settings[0]
+        add(sums[chunk], partial[chunk], rows, arrays[3:], start, stop)
+
     return chunked(sum_up)
 
 
-def _masked_terms(stream: Read, read: Read, write: Write) -> Callable[..., Any]:
+def masked_terms(stream: Read, read: Read, write: Write) -> Callable[..., Any]:
+    """Terms g and g * (x - mean), g = dy where y = (x - mean) * scale + beta is positive."""
+
     @exact_formula_jit
     def terms(flat: Arrays, rows: Array, W: int, at: int, j: int) -> Any:
         dy, x = flat
@@ -261,7 +275,6 @@ def _mask_and_term(stream: Read, read: Read, write: Write) -> Callable[..., Any]
     return terms
 
 
-_masked_sums = _column_sums(_masked_terms)
 _mask_and_sums = _column_sums(_mask_and_terms)
 _mask_and_sum = _column_sums(_mask_and_term)
 
@@ -283,11 +296,6 @@ def _run_sums(kernel: Kernel, C: int, vectors: tuple[Array, ...], *arrays: Array
     return add_up(sums, C)
 
 
-def masked_sums(dy: Array, x: Array, mean: Array, scale: Array, beta: Array) -> Array:
-    """Sum g and g * (x - mean), g = dy where (x - mean) * scale + beta > 0: (2, C) float64."""
-    return _run_sums(_masked_sums, x.shape[-1], (mean, scale, beta), dy, x)
-
-
 def mask_and_sums(dz: Array, dy: Array, y: Array, x: Array, mean: Array) -> Array:
     """Fill dz = dy where y > 0, else 0; sum dz and dz * (x - mean): (2, C) float64."""
     return _run_sums(_mask_and_sums, x.shape[-1], (mean,), dz, dy, y, x)
@@ -297,31 +305,3 @@ def mask_and_sum(dz: Array, dy: Array, y: Array) -> Array:
     """Fill dz = dy where y > 0, else 0; sum dz: (C,) float64."""
     total: Array = _run_sums(_mask_and_sum, y.shape[-1], (), dz, dy, y)[0]
     return total
-
-
-# ----------------------------------------------------------------------------
-# Backward: dx
-# ----------------------------------------------------------------------------
-
-
-@body_jit
-def _masked_gradient_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    dx, dy, x, vectors = arrays
-    mean, scale, beta = vectors[0], vectors[1], vectors[2]
-    level, slope = vectors[3], vectors[4]
-    for row in range(start, stop, mean.size):
-        at = np.uintp(row)
-        for j in range(np.uintp(min(mean.size, stop - row))):
-            x0 = number(x[at + j])
-            g = where_positive(normalised(x0, mean[j], scale[j], beta[j]), number(dy[at + j]))
-            dx[at + j] = stored(gradient(g, x0 - mean[j], scale[j], level[j], slope[j]), dx)
-
-
-_masked_gradient = chunked(_masked_gradient_of)
-
-
-def fill_masked_gradient(dx: Array, dy: Array, x: Array, *vectors: Array) -> None:
-    """dx of batch norm for dz = dy where y > 0; vectors: mean, scale, beta, level, slope."""
-    width = row_width(x.shape[-1], x)
-    flat = (dx.reshape(-1), dy.reshape(-1), x.reshape(-1))
-    _run(_masked_gradient, (*flat, in_rows(width, x, *vectors)), width)

@@ -6,10 +6,8 @@ whichever thread takes one sums it up by itself, and the slices' sums are added 
 
 from numba import prange
 
-from .bfloat16 import bits
 from .jit import Array, kernel_jit
-from .rows import add_to, copy, zero
-from .scratch import borrow
+from .rows import add_to, copy
 from .tile import BLOCK_BYTES
 
 MOST_SLICES = 32  # enough for the cores of a workstation, few enough to add up quickly
@@ -22,26 +20,6 @@ def slice_count(rows: int, least: int, size: int, parts: int = 1) -> int:
     Where each slice is summed up in ``parts``, fewer slices keep all cores busy.
     """
     return max(1, min(rows // least, MOST_SLICES // parts, MOST_NUMBERS // max(size, 1)))
-
-
-def bias_grad(db: Array, dy: Array) -> None:
-    """db (O,) = sum of dy (..., O) over all its rows (contract in ``contract/conv.py``)."""
-    O = db.size
-    slices = slice_count(dy.size // O, 256, O)
-    partial = borrow("partial", slices * O, db.dtype)
-    _sum_rows(partial, bits(dy).reshape(-1), O, slices)
-    add_slices(db, partial, slices)
-
-
-@kernel_jit
-def _sum_rows(partial: Array, dy: Array, columns: int, slices: int) -> None:
-    rows = dy.size // columns
-    length = (rows + slices - 1) // slices
-    for task in prange(slices):
-        to = task * columns
-        zero(partial, to, columns)
-        for row in range(task * length, min((task + 1) * length, rows)):
-            add_to(partial, to, partial, to, dy, row * columns, columns)
 
 
 def add_slices(c: Array, partial: Array, slices: int) -> None:

@@ -7,8 +7,8 @@ Each algorithm is a file with the same three functions, ``forward``, ``input_gra
 import numpy as np
 
 from ..bfloat16 import sum_type
+from ..bias_grad import bias_grad
 from ..jit import Array
-from ..sums import bias_grad
 from .choice import choose
 from .geometry import Geometry, Pair
 
