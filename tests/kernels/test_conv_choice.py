@@ -86,6 +86,7 @@ def test_pairs_of_bfloat16_are_transformed_where_that_saves_more(direction: str,
         (geometry(16, (224, 224), 3, 64, (7, 7), (2, 2), (3, 3, 3, 3)), planar),
         (geometry(64, (28, 28), 2, 2), planar),
         (geometry(64, (28, 28), 8, 16, window=(5, 5)), planar),
+        (geometry(64, (14, 14), 6, 16, window=(5, 5)), overlap_add),  # short rows of pixels
         (geometry(64, (28, 28), 8, 4, window=(5, 5)), direct),  # little to multiply, much to add
         (geometry(64, (28, 28), 8, 16, (5, 5), (2, 1)), overlap_add),
         (geometry(128, (32, 32), 16, 32, stride=(2, 2)), overlap_add),
