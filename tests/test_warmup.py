@@ -12,7 +12,7 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 import numpy as np
 
 from tests.train.small import stripe_folder
-from tinyvision import backend, models, optim, random
+from tinyvision import backend, models, nn, optim, random
 from tinyvision.errors import UnknownNameError
 from tinyvision.warmup import before_training, rehearse, warm_up
 
@@ -106,6 +106,17 @@ def test_a_training_needs_no_other_process(tmp_path, monkeypatch):
         model = models.create("lenet5", SHAPE, 4)
         make = lambda copy: optim.SGD(copy, 0.1)  # noqa: E731
         before_training(model, SHAPE, make, train=[8], predict=[8], progress=lambda *figures: None)
+
+
+def test_a_model_that_garbage_trips_up_is_left_to_its_training():
+    class Picky(nn.Layer):
+        def forward(self, x):
+            raise TypeError("I look at the numbers")
+
+    with backend.using("cpu"):
+        model = nn.Sequential(nn.Flatten(), nn.Dense(4), Picky())
+        make = lambda copy: optim.SGD(copy, 0.1)  # noqa: E731
+        before_training(model, SHAPE, make, train=[8], predict=[8], progress=print)
 
 
 def test_only_the_cpu_backend_is_compiled_for(monkeypatch):

@@ -161,8 +161,9 @@ def before_training(
     jobs = ahead.usual_jobs()
     if jobs == 1:
         return
-    # garbage for numbers may lead to the first two, a Python that cannot start another to the third
-    with suppress(ArithmeticError, ValueError, OSError):
+    # Garbage for numbers may lead a model of the user's own anywhere, and a Python may be unable to
+    # start another. What is really wrong with the model, its training will say.
+    with suppress(Exception):
         missing = ahead.missing(rehearse(deepcopy(model), shape, train, predict, [make_optimizer]))
         if len(missing) >= FEW:
             _compile(missing, jobs, progress)
