@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Dataset
+from .data import Dataset, Judge
 from .errors import DataError
 from .functional import softmax
 from .modelfile import ModelFile
@@ -74,6 +74,27 @@ def predict(
         # a file need not name its classes: then their numbers stand for them
         ranking = tuple((labels[i] if labels else str(i), float(scores[i])) for i in best)
         yield Prediction(str(path), *ranking[0], ranking)
+
+
+def judge(file: ModelFile) -> Judge:
+    """Make of a trained model the judge that :func:`tinyvision.data.survey` asks about labels.
+
+    Raises
+    ------
+    DataError
+        The file does not name its classes.
+    """
+    if not file.labels:
+        raise DataError(
+            "The model file does not name its classes, so it cannot judge labels; save it with "
+            "ModelFile(..., labels=...)."
+        )
+    prepare = file.preprocess
+
+    def of(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return probabilities(file, prepare.batch(images))
+
+    return Judge(file.labels, prepare.size, prepare.channels, prepare.fit, of)
 
 
 def align_labels(file: ModelFile, dataset: Dataset) -> Dataset:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 
@@ -18,3 +19,12 @@ def fill(root: Path, **classes: int) -> Path:
         for i in range(count):
             put(root / name / f"{i}.png", i)
     return root
+
+
+def paint(path: Path, seed: int, size: tuple[int, int] = (64, 64)) -> Path:
+    """Write a picture of (H, W) pixels in colour patches, unlike those of other seeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    patches = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    picture = Image.fromarray(patches).resize((size[1], size[0]), Image.Resampling.BICUBIC)
+    picture.save(path)
+    return path

@@ -1,11 +1,13 @@
+import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.data.folders import fill, put
-from tinyvision.data.folder import load_folder, read_folder
+from tinyvision.data.folder import in_threads, load_folder, read_folder
 from tinyvision.data.images import decode
 from tinyvision.data.preprocess import Preprocess
 from tinyvision.errors import DataError
@@ -224,3 +226,17 @@ def test_an_interrupt_stops_reading(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         read_folder(fill(tmp_path, a=50, b=50), progress=interrupt)
+
+
+def test_threads_are_only_a_little_ahead_of_the_reader() -> None:
+    begun: list[int] = []
+
+    def work(i: int) -> int:
+        begun.append(i)
+        return i * i
+
+    results = in_threads(work, range(10_000), None)
+    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+    time.sleep(0.05)  # time in which threads without a limit would go on
+    assert len(begun) <= 5 + 16 * min(8, os.cpu_count() or 1)
+    assert sum(results) == sum(i * i for i in range(5, 10_000))

@@ -71,7 +71,12 @@ def choose_backend(name: str | None) -> Backend:
 
 def print_json(value: dict[str, Any]) -> None:
     """Print one JSON object on stdout; NaN and infinity, which JSON lacks, become null."""
-    typer.echo(json.dumps(to_plain(value), allow_nan=False))
+    typer.echo(json_text(value))
+
+
+def json_text(value: dict[str, Any], indent: int | None = None) -> str:
+    """Return a JSON object as :func:`print_json` prints it."""
+    return json.dumps(to_plain(value), allow_nan=False, indent=indent)
 
 
 def thread_count(backend: Backend) -> int:

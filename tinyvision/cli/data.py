@@ -6,15 +6,26 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from .. import data
-from ..data import SOURCES, Splits, Survey, contact_sheet, survey
+from .. import data, inference, modelfile
+from ..data import SOURCES
 from ..data.local import is_class_folder
 from ..data.sets import find_source
-from ..report.words import printable
+from ..files import write_atomically
 from ..train import TerminalDisplay
-from .common import JsonOption, RootOption, app, console, print_json, shown
+from .common import (
+    BackendOption,
+    JsonOption,
+    RootOption,
+    app,
+    choose_backend,
+    console,
+    json_text,
+    print_json,
+)
+from .findings import show_advice
+from .folder import bring_back, look_through, move_aside, show_outline, write_html
+from .splits import draw_sheet, show_splits
 
 
 @app.command("data")
@@ -27,37 +38,100 @@ def show_data(
         Path | None, typer.Option(help="Where to draw the contact sheet; default DATA-sheet.png.")
     ] = None,
     no_sheet: Annotated[bool, typer.Option("--no-sheet", help="Draw no contact sheet.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page of a folder's classes and findings."),
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json-file", metavar="FILE", help="Write what --json prints to a file."),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="A model file that doubts labels: best.safetensors."),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Pixels along each side to train at; what has less than half is tiny."
+        ),
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Move a folder's rejects aside; nothing is deleted.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --fix: only say what would be moved.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Move the rejects back.")] = False,
+    rejected: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the rejects; default DATA.rejected."),
+    ] = None,
+    backend: BackendOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is in DATA: counts, sizes, broken files, a contact sheet; alone, list the sets."""
+    """Show what is in DATA: counts, sizes, a contact sheet; alone, list the sets.
+
+    Of a folder of images also what is broken, blank, there twice, tiny, odd, or doubted by a model;
+    --fix moves the worst of it to a folder beside, --undo back.
+    """
     screen = console(as_json)
-    if name is None:
+    path = Path(name).expanduser() if name is not None else None
+    is_folder = path is not None and find_source(str(name)) is None and is_class_folder(path)
+    for option, value in {
+        "--html": html,
+        "--json-file": json_file,
+        "--model": model,
+        "--size": size,
+        "--fix": fix,
+        "--undo": undo,
+        "--rejected": rejected,
+    }.items():
+        if value and not is_folder:
+            raise typer.BadParameter(f"{option} is for a folder of class folders.")
+    if dry_run and not fix:
+        raise typer.BadParameter("--dry-run goes with --fix.")
+    if fix and undo:
+        raise typer.BadParameter("--fix moves images aside and --undo back; give one of them.")
+    if name is None or path is None:
         _list_sets(screen, as_json)
         return
     facts: dict[str, Any] = {"data": name}
-    with TerminalDisplay(screen) as display:
-        path = Path(name).expanduser()
-        if find_source(name) is None and is_class_folder(path):
-            found = survey(path, progress=display.reading)
-            facts |= found.to_dict()
-            _show_survey(display, found)
-            if found.problems:
-                if as_json:
-                    print_json(facts)
-                raise typer.Exit(1)
-        splits = data.load(name, root=root, progress=display.reading)
-    facts |= _facts(splits)
-    _show_splits(screen, splits)
-    if not no_sheet:
-        target = sheet or Path(f"{Path(name).resolve().name}-sheet.png")
-        contact_sheet(splits.train, target)  # the other parts stay unseen
-        facts["sheet"] = str(target)
-        screen.print(
-            f"contact sheet: {shown(target)}", highlight=False, markup=False, soft_wrap=True
-        )
+    target = None if no_sheet else sheet or Path(f"{path.resolve().name}-sheet.png")
+    problems = False
+    if not is_folder:
+        with TerminalDisplay(screen) as display:
+            splits = data.load(name, root=root, progress=display.reading)
+        facts |= show_splits(screen, splits, splits.image_shape)
+        if target is not None:
+            facts |= draw_sheet(screen, splits.train, target)  # the other parts stay unseen
+    elif undo:
+        facts |= bring_back(screen, path, rejected)
+    else:
+        if fix:
+            data.rejected_folder(path, rejected)  # refused before hours of reading, not after
+        judge = None
+        if model is not None:
+            choose_backend(backend)
+            judge = inference.judge(modelfile.load(model))
+        found = look_through(screen, path, size, judge)
+        facts |= found.to_dict()
+        if html is not None:
+            facts |= write_html(screen, found, html)
+        if fix:
+            facts |= move_aside(screen, found, rejected, dry_run=dry_run)
+        elif not found.problems:
+            facts |= show_outline(screen, found, target)
+        if json_file is not None:
+            write_atomically(json_file, json_text(facts, indent=1).encode() + b"\n")
+        if not fix:
+            show_advice(screen, found, page=html is not None)
+        problems = bool(found.problems)
     if as_json:
         print_json(facts)
+    if problems:
+        raise typer.Exit(1)
 
 
 def _list_sets(screen: Console, as_json: bool) -> None:
@@ -80,51 +154,3 @@ def _list_sets(screen: Console, as_json: bool) -> None:
         shape = " x ".join(map(str, s.image_shape))
         table.add_row(s.name, shape, str(len(s.classes)), s.description)
     screen.print(table)
-
-
-def _facts(splits: Splits) -> dict[str, Any]:
-    parts = {"train": splits.train, "val": splits.val, "test": splits.test}
-    return {
-        "image_shape": list(splits.train.image_shape),
-        "classes": list(splits.train.classes),
-        "parts": {
-            part: dict(zip(d.classes, d.counts().tolist(), strict=True))
-            for part, d in parts.items()
-        },
-    }
-
-
-def _show_splits(screen: Console, splits: Splits) -> None:
-    """Show how many images of each class each part has."""
-    parts = (splits.train, splits.val, splits.test)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("class")
-    for title in ("train", "validation", "test", "together"):
-        table.add_column(title, justify="right")
-    columns = [d.counts().tolist() for d in parts]
-    for label, *counts in zip(splits.train.classes, *columns, strict=True):
-        table.add_row(Text(printable(label)), *(f"{n:,}" for n in (*counts, sum(counts))))
-    totals = [len(d) for d in parts]
-    table.add_section()
-    table.add_row("all", *(f"{n:,}" for n in (*totals, sum(totals))), style="bold")
-    H, W, C = splits.train.image_shape
-    screen.print(table)
-    screen.print(f"as the network sees them: {H} x {W} x {C}", highlight=False)
-
-
-def _show_survey(display: TerminalDisplay, found: Survey) -> None:
-    """Show sizes, modes and broken files of a folder."""
-    say = display.say
-    say(f"{found.root}: {found.total:,} images, {len(found.broken)} broken")
-    if found.heights and found.widths:
-        (low, mid, high), (narrow, usual, wide) = found.heights, found.widths
-        say(f"sizes: {low} x {narrow} to {high} x {wide} pixels, usually {mid} x {usual}")
-        say("formats: " + _counted(found.formats) + "; modes: " + _counted(found.modes))
-    for file in found.broken:
-        say(f"  broken {file.path}: {file.reason}")
-    for problem in found.problems:
-        say(f"  problem: {problem}")
-
-
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

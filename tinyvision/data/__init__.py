@@ -5,6 +5,7 @@ of :class:`Splits`. :class:`Preprocess` turns images into the network's input, a
 deals them out.
 """
 
+from .clean import Cleaned, clean, rejected_folder, restore
 from .collect import Collected, collect, download_image
 from .dataset import Dataset, Skipped, Splits
 from .digits import load_digits
@@ -32,17 +33,20 @@ from .split import (
     split,
     stratified_split,
 )
-from .survey import Survey, survey
+from .survey import Finding, Judge, Survey, survey, write_page
 
 __all__ = [
     "SOURCES",
     "Batches",
+    "Cleaned",
     "Collected",
     "DataSource",
     "Dataset",
     "Decode",
+    "Finding",
     "ImageFiles",
     "ImageInfo",
+    "Judge",
     "Preprocess",
     "Sample",
     "Shards",
@@ -51,6 +55,7 @@ __all__ = [
     "Splits",
     "Survey",
     "cache_dir",
+    "clean",
     "collect",
     "contact_sheet",
     "decode",
@@ -74,9 +79,12 @@ __all__ = [
     "read_idx",
     "read_npz",
     "read_table",
+    "rejected_folder",
+    "restore",
     "save_image",
     "split",
     "stratified_split",
     "survey",
     "verify_shards",
+    "write_page",
 ]

@@ -1,8 +1,10 @@
 """Read a folder of images, one sub-folder for each class, into memory at one size."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +20,8 @@ from .split.parts import completed
 Progress = Callable[[int, int], object]  # called with (files done, files in all)
 
 _TITLES = {"all": "", "train": " train", "val": " validation", "test": " test"}
+
+_AHEAD = 16  # items for each thread that wait to be worked on, or to be read
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -156,13 +160,19 @@ def in_threads(
 ) -> Iterator[R]:
     """Map a function over items in a few threads and yield its results in order.
 
-    Threads suffice: Pillow decodes and resizes without holding Python's lock. An interrupt drops
-    what has not been started.
+    Threads suffice: Pillow decodes and resizes without holding Python's lock. They are a few items
+    ahead of the reader and no more, whatever the number of items. An interrupt drops what has not
+    been started.
     """
-    pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+    workers = min(8, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(max_workers=workers)
     try:
-        for done, result in enumerate(pool.map(work, items), 1):
-            yield result
+        ahead: deque[Future[R]] = deque()
+        coming = iter(items)
+        for done in range(1, len(items) + 1):
+            for item in islice(coming, _AHEAD * workers - len(ahead)):
+                ahead.append(pool.submit(work, item))
+            yield ahead.popleft().result()
             if progress is not None:
                 progress(done, len(items))
     finally:

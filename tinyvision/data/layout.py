@@ -20,6 +20,9 @@ _PART_NAMES = {
     "testing": "test",
 }
 
+# Ends the name of the folder beside a data set into which rejected images are moved: no class
+REJECTED = ".rejected"
+
 # What lies among images without meaning to be one. Any other file is opened and judged by content.
 _IGNORED_NAMES = {"thumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"}
 # fmt: off
@@ -187,10 +190,11 @@ def is_ignored(name: str) -> bool:
 
 
 def is_ignored_folder(name: str) -> bool:
-    """Tell by its name whether a folder is passed over: hidden, or of the system.
+    """Tell by its name whether a folder is passed over: hidden, of the system, or of rejects.
 
     Only files are passed over as paperwork: "license plates" and "readme.txt" may be classes.
     """
     name = name.casefold()
     # Hidden things begin with a dot, and so do macOS's AppleDouble files ("._photo.jpg").
-    return name.startswith(".") or name.endswith("~") or name in _IGNORED_NAMES
+    hidden = name.startswith(".") or name.endswith("~")
+    return hidden or name.endswith(REJECTED) or name in _IGNORED_NAMES

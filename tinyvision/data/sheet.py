@@ -24,7 +24,13 @@ _WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial Unicode.ttf",
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def contact_sheet(dataset: Dataset, path: Path | str, per_class: int = 8) -> None:
+def contact_sheet(
+    dataset: Dataset,
+    path: Path | str,
+    per_class: int = 8,
+    *,
+    counts: NDArray[np.int64] | None = None,
+) -> None:
     """Draw some images of every class, a row each, and save them as a PNG.
 
     The images are taken at even distances from the whole class, since neighbours in a folder often
@@ -39,6 +45,8 @@ def contact_sheet(dataset: Dataset, path: Path | str, per_class: int = 8) -> Non
         The PNG to write; its folder must exist.
     per_class : int
         Most images in a row.
+    counts : ndarray of int64, shape (K,), optional
+        How many images each class has, where ``dataset`` holds only some of them to be drawn.
 
     Raises
     ------
@@ -50,7 +58,7 @@ def contact_sheet(dataset: Dataset, path: Path | str, per_class: int = 8) -> Non
             f"{dataset.name}: a contact sheet takes at least 1 image of a class, "
             f"got {len(dataset)} images and {per_class} for each class."
         )
-    page = _draw(dataset, per_class)
+    page = _draw(dataset, per_class, dataset.counts() if counts is None else counts)
     try:
         page.save(path, "PNG", optimize=True)
     except OSError as error:
@@ -72,10 +80,15 @@ def save_image(image: NDArray[np.uint8], path: Path | str) -> None:
     write_atomically(Path(path), content.getvalue())
 
 
-def _draw(dataset: Dataset, per_class: int) -> Image.Image:
+def spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Take at most ``most`` rows at even distances."""
+    picks = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)
+    return rows.take(picks)
+
+
+def _draw(dataset: Dataset, per_class: int, counts: NDArray[np.int64]) -> Image.Image:
     thumb_H, thumb_W = _thumbnail_size(dataset)
-    counts = dataset.counts()
-    columns = min(per_class, int(counts.max()))
+    columns = min(per_class, int(dataset.counts().max()))
     title_font, name_font, small_font = (
         _font(size, "".join([dataset.name, *dataset.classes])) for size in (22, 16, 13)
     )
@@ -92,7 +105,7 @@ def _draw(dataset: Dataset, per_class: int) -> Image.Image:
         )
     )
     subtitle = (
-        f"{len(dataset):,} images of {dataset.image_shape[0]} x {dataset.image_shape[1]} pixels, "
+        f"{counts.sum():,} images of {dataset.image_shape[0]} x {dataset.image_shape[1]} pixels, "
         f"{len(dataset.classes)} classes"
     )
     top = MARGIN + 68
@@ -111,7 +124,7 @@ def _draw(dataset: Dataset, per_class: int) -> Image.Image:
         # Both by their base lines ("ls"), whatever letters reach below them.
         pen.text((MARGIN, middle - 3), caption, INK, name_font, anchor="ls")
         pen.text((MARGIN, middle + 15), note, PALE, small_font, anchor="ls")
-        for column, i in enumerate(_spread(np.flatnonzero(dataset.labels == k), columns)):
+        for column, i in enumerate(spread(np.flatnonzero(dataset.labels == k), columns)):
             image = _thumbnail(dataset.images[i], (thumb_H, thumb_W))
             page.paste(image, (left + column * (thumb_W + GAP), y + (row_H - thumb_H) // 2))
     return page
@@ -147,12 +160,6 @@ def _thumbnail(image: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
     enlarged = image.repeat(factor, axis=0).repeat(factor, axis=1)
     scaled = resize(enlarged, size, "stretch")
     return Image.fromarray(scaled[:, :, 0] if scaled.shape[2] == 1 else scaled).convert("RGB")
-
-
-def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Take at most ``most`` rows at even distances."""
-    picks = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)
-    return rows.take(picks)
 
 
 def _shortened(name: str, font: Font) -> str:

@@ -1,17 +1,13 @@
 """Look at a file that has arrived: is it an image, which one, and what is to be stored?"""
 
 import hashlib
-import threading
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 from ..answers import RefusedError
 from ..images import ImageError, decode, probe
+from ..large import room_for
 from .duplicates import look
 from .location import without_location
-
-_LARGE = 16_000_000  # pixels: an image of more is decoded alone, or eight threads fill the memory
-_one_large_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,7 @@ def check(content: bytes, *, keep_location: bool) -> Checked:
         cannot be taken out.
     """
     try:
-        H, W = probe(content).size
-        with _one_large_at_a_time if H * W > _LARGE else nullcontext():
+        with room_for(probe(content).size):
             kept = content if keep_location else without_location(content)
             info = probe(kept)
             gray = decode(kept, 1, at_least=(32, 32))  # what is stored is what was decoded

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -103,6 +104,29 @@ class Record:
         return cls(**{name: value for name, value in found.items() if name in names})
 
 
+def utc_now() -> str:
+    """Return the time as ``2026-01-31T23:59:59Z`` (ISO 8601)."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def append_whole(file: FileIO, line: bytes) -> None:
+    """Append a line to an unbuffered file, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        The disk is full, for example. The file then ends where it ended before.
+    """
+    size = os.fstat(file.fileno()).st_size
+    try:
+        while line:
+            line = line[file.write(line) :]
+    except BaseException:
+        with suppress(OSError):
+            file.truncate(size)
+        raise
+
+
 class Manifest:
     """The open manifest of a folder; to be used under one lock by all threads.
 
@@ -134,16 +158,8 @@ class Manifest:
         OSError
             The disk is full, for example. The manifest then ends where it ended before.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        record = Record(**{**vars(record), "time": now})
-        line, size = record.line(), os.fstat(self._file.fileno()).st_size
-        try:
-            while line:
-                line = line[self._file.write(line) :]
-        except BaseException:
-            with suppress(OSError):
-                self._file.truncate(size)
-            raise
+        record = Record(**{**vars(record), "time": utc_now()})
+        append_whole(self._file, record.line())
         self.records[record.url] = record
         return record
 

@@ -1,12 +1,15 @@
+import hashlib
 import json
+import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.data.folders import fill, put
-from tinyvision.data.survey import survey
+from tests.data.folders import fill, paint, put
+from tinyvision.data import survey
 from tinyvision.errors import DataError
 
 
@@ -72,3 +75,58 @@ def test_ready_parts(tmp_path: Path) -> None:
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="There is no folder"):
         survey(tmp_path / "nowhere")
+
+
+def test_a_class_that_cannot_be_learnt_is_a_problem(tmp_path: Path) -> None:
+    fill(tmp_path / "train", a=3, b=2)
+    fill(tmp_path / "test", c=1)
+    (problem,) = survey(tmp_path).problems
+    assert "its test part has the class 'c', which its training part lacks" in problem
+
+
+def test_json_says_all_of_a_finding(tmp_path: Path) -> None:
+    paint(tmp_path / "train" / "a" / "0.png", 0)
+    copied = tmp_path / "test" / "b" / "0.png"
+    copied.parent.mkdir(parents=True)
+    shutil.copy(tmp_path / "train" / "a" / "0.png", copied)
+    found = json.loads(json.dumps(survey(tmp_path).to_dict()))
+    content = copied.read_bytes()
+    assert found["checks"]["duplicate"] == 1 and found["checks"]["broken"] == 0
+    (finding,) = found["findings"]
+    assert finding == {
+        "check": "duplicate",
+        "severity": "warn",
+        "path": str(tmp_path / "train" / "a" / "0.png"),
+        "part": "train",
+        "label": "a",
+        "reason": f"it is the same file as {copied}, which is labelled 'b', not 'a', and lies in "
+        "the test part",
+        "other": {"path": str(copied), "part": "test", "label": "b"},
+        "leak": True,
+        "conflict": True,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+@pytest.mark.parametrize("cores", [1, 7])
+def test_the_same_for_any_number_of_threads(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    shutil.copytree(data_root / "odd-images", tmp_path / "odd")
+    plain = survey(tmp_path)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert survey(tmp_path) == plain
+
+
+def test_no_pixels_are_kept(tmp_path: Path) -> None:
+    for i in range(120):
+        put(tmp_path / "a" / f"{i}.png", i, (400, 500))  # 600 kB of RGB each, 72 MB together
+    survey(tmp_path)  # what is imported is not counted
+    tracemalloc.start()
+    try:
+        found = survey(tmp_path)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.total == 120
+    assert kept < 1_000_000 and peak < 30_000_000

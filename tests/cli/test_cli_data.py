@@ -1,0 +1,185 @@
+"""``tinyvision data`` on a folder: findings, the page, a model's doubts, moving aside and back."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Command
+from tests.data.folders import paint
+from tests.train.small import stripe_folder
+from tinyvision import modelfile
+from tinyvision.data.resize import load_image
+from tinyvision.errors import DataError
+from tinyvision.inference import judge, predict
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two classes of five pictures; a copy, a contradiction, a broken file."""
+    root = tmp_path / "photos"
+    for i in range(5):
+        paint(root / "cats" / f"{i}.png", i)
+        paint(root / "dogs" / f"{i}.png", 10 + i)
+    shutil.copy(root / "cats" / "0.png", root / "cats" / "copy.png")
+    shutil.copy(root / "cats" / "1.png", root / "dogs" / "a cat.png")
+    (root / "dogs" / "broken.jpg").write_bytes(b"")
+    return root
+
+
+def test_findings_are_told_in_words(tinyvision: Command, photos: Path) -> None:
+    done = tinyvision("data", "photos", "--no-sheet")
+    assert done.code == 0
+    assert "photos: 12 images, 1 broken" in done.out
+    rows = {line.split("  ")[0]: line.split() for line in done.out.splitlines() if line}
+    assert rows["broken"][1] == "1" and rows["duplicate"][1:3] == ["1", "1"]
+    assert "broken photos/dogs/broken.jpg: the file is empty" in done.out
+    assert "duplicate photos/cats/copy.png: it is the same file as photos/cats/0.png" in done.out
+    assert "labelled 'cats', not 'dogs'" in done.out
+    assert "with different labels, one of which is wrong: 1" in done.out
+    assert "tinyvision data photos --fix" in done.out
+    assert "\x1b" not in done.out  # a pipe gets no colours
+
+
+def test_many_findings_are_cut_short_on_the_screen_alone(tinyvision: Command, photos: Path) -> None:
+    for i in range(12):
+        (photos / "dogs" / f"empty{i}.png").write_bytes(b"")
+    done = tinyvision("data", "photos", "--no-sheet", "--json")
+    assert done.err.count("the file is empty") == 10
+    assert "... and 3 more broken" in done.err
+    assert sum(f["check"] == "broken" for f in done.json["findings"]) == 13
+
+
+def test_the_json_file_holds_what_is_printed(tinyvision: Command, photos: Path) -> None:
+    words = ("data", "photos", "--no-sheet", "--json-file", "out/found.json")
+    done = tinyvision(*words, "--json")
+    assert json.loads(Path("out/found.json").read_text("utf-8")) == done.json
+    assert done.json["checks"]["duplicate"] == 2 and done.json["parts"]["train"] == {
+        "cats": 4,
+        "dogs": 4,
+    }
+
+
+def test_the_page(tinyvision: Command, photos: Path) -> None:
+    done = tinyvision("data", "photos", "--no-sheet", "--html", "page.html", "--json")
+    assert done.code == 0 and done.json["html"] == "page.html"
+    text = Path("page.html").read_text("utf-8")
+    assert "cats/<wbr>copy.png" in text and text.count("<img") > 10
+    assert "page: page.html" in done.err
+
+
+def test_fix_dry_run_and_undo(tinyvision: Command, photos: Path) -> None:
+    files = sorted(path for path in photos.rglob("*") if path.is_file())
+    dry = tinyvision("data", "photos", "--fix", "--dry-run")
+    assert "photos/cats/copy.png -> photos.rejected/duplicate/cats/copy.png" in dry.out
+    assert "2 images would be moved to photos.rejected; nothing was" in dry.out
+    assert not Path("photos.rejected").exists()
+    done = tinyvision("data", "photos", "--fix", "--json")
+    assert done.code == 0 and done.json["clean"]["dry_run"] is False
+    assert [move["check"] for move in done.json["clean"]["moved"]] == ["broken", "duplicate"]
+    for move in done.json["clean"]["moved"]:
+        assert Path(move["to"]).is_file() and not Path(move["from"]).exists()
+    assert "back with: tinyvision data photos --undo" in done.err
+    assert "nothing was moved" in tinyvision("data", "photos", "--fix").out
+    back = tinyvision("data", "photos", "--undo")
+    assert back.code == 0 and "2 images moved back to photos" in back.out
+    assert sorted(path for path in photos.rglob("*") if path.is_file()) == files
+
+
+def test_the_doubts_of_a_model(tinyvision: Command, model: Path, tmp_path: Path) -> None:
+    root = stripe_folder(tmp_path / "stripes", per_class=6)
+    wrong = (root / "rows" / "1.png").rename(root / "columns" / "wrong.png")
+    done = tinyvision("data", root, "--no-sheet", "--model", model, "--json")
+    assert done.code == 0
+    doubts = [f for f in done.json["findings"] if f["check"] == "doubtful label"]
+    assert doubts[0]["path"] == str(wrong) and doubts[0]["severity"] == "warn"
+    (answer,) = predict(modelfile.load(model), [wrong])
+    assert answer.label == "rows"
+    sure = answer.probability
+    assert f"labelled 'columns'; the model says 'rows' {sure:.2f}" in doubts[0]["reason"]
+    assert f"doubtful label {wrong}" in done.err
+
+
+def test_a_judge_answers_as_predictions_do(model: Path, stripes: Path) -> None:
+    file = modelfile.load(model)
+    of = judge(file)
+    paths = sorted((stripes / "rows").iterdir())[:3]
+    pixels = np.stack([load_image(path, of.size, of.channels, of.fit) for path in paths])
+    answers = predict(file, paths, top=3)
+    for answer, shares in zip(answers, of.probabilities(pixels), strict=True):
+        for label, share in answer.top:
+            assert shares[of.classes.index(label)] == pytest.approx(share, abs=1e-6)
+
+
+def test_a_model_without_names_judges_nothing(model: Path) -> None:
+    with pytest.raises(DataError, match="does not name its classes"):
+        judge(replace(modelfile.load(model), labels=()))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("shapes", "--fix"), 2, "--fix is for a folder of class folders"),
+        (("--html", "x.html"), 2, "--html is for a folder of class folders"),
+        (("photos", "--dry-run"), 2, "--dry-run goes with --fix"),
+        (("photos", "--fix", "--undo"), 2, "give one of them"),
+        (("photos", "--undo"), 1, "There is nothing to bring back"),
+        (("photos", "--fix", "--rejected", "photos/cats"), 1, "lies in the data set"),
+        (("photos", "--model", "nowhere.safetensors"), 1, "nowhere.safetensors"),
+        (("photos", "--no-sheet", "--html", "photos/cats/0.png/x.html"), 1, "cannot write"),
+        (("photos", "--size", "0"), 2, "--size"),
+    ],
+)
+def test_mistakes(
+    tinyvision: Command, photos: Path, words: tuple[str, ...], code: int, message: str
+) -> None:
+    done = tinyvision("data", *words)
+    assert done.code == code
+    assert message in " ".join(done.err.replace("│", " ").split())
+    assert sum(path.is_file() for path in photos.rglob("*")) == 13
+
+
+def test_a_model_of_other_classes(tinyvision: Command, photos: Path, model: Path) -> None:
+    done = tinyvision("data", "photos", "--model", model)
+    assert done.code == 1 and "knows the classes" in done.err
+
+
+INTERRUPTED = """
+import os, signal, sys
+opened = 0
+def hook(name, arguments):
+    global opened
+    if name == "open" and str(arguments[0]).endswith(".png"):
+        opened += 1
+        if opened == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(hook)
+from tinyvision.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_ctrl_c_ends_cleanly(photos: Path) -> None:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
+    words = ("data", "photos", "--fix", "--html", "page.html")
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert not Path("page.html").exists() and not Path("photos.rejected").exists()
