@@ -10,7 +10,6 @@ import numpy as np
 from .chunks import elementwise
 from .columns import Columns
 from .jit import Array
-from .norm import remember
 from .norm_passes import (
     apply_add_relu,
     apply_relu,
@@ -36,18 +35,21 @@ def batch_norm_statistics(
 ) -> None:
     """Take the statistics of each channel of x (..., C), the first half of batch norm."""
     # gamma and beta belong to the second half
-    var = normalise(None, mean[None], inv_std[None], x, mean, mean, eps)
-    remember(running_mean, running_var, mean, var[0], x.size // mean.size, momentum)
+    running = running_mean[None], running_var[None]
+    statistics = mean[None], inv_std[None]
+    normalise(None, *statistics, x, mean, mean, eps, running=running, momentum=momentum)
 
 
 def keep_statistics(
     mean: Array, inv_std: Array, running_mean: Array, running_var: Array,
     batch_mean: Array, batch_var: Array, cells: int, eps: float, momentum: float,
 ) -> None:  # fmt: skip
-    """Fill mean and inv_std, and move the running statistics."""
+    """Fill mean and inv_std, and move the running statistics, the variance with M - 1."""
     mean[:] = batch_mean
     inv_std[:] = 1 / np.sqrt(batch_var + eps)
-    remember(running_mean, running_var, mean, batch_var, cells, momentum)
+    running_mean += momentum * (mean - running_mean)
+    unbiased = batch_var * (cells / (cells - 1))
+    running_var[:] = running_var + momentum * (unbiased - running_var)
 
 
 def batch_norm_apply(
@@ -91,8 +93,9 @@ def batch_norm_relu(
     momentum: float,
 ) -> None:
     """Both halves, and ReLU."""
-    var = normalise(y, mean[None], inv_std[None], x, gamma, beta, eps, floor=0.0)
-    remember(running_mean, running_var, mean, var[0], x.size // mean.size, momentum)
+    running = running_mean[None], running_var[None]
+    statistics = mean[None], inv_std[None]
+    normalise(y, *statistics, x, gamma, beta, eps, running=running, momentum=momentum, floor=0.0)
 
 
 def batch_norm_infer_relu(

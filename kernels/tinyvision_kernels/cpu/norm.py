@@ -29,17 +29,9 @@ def batch_norm(
     momentum: float,
 ) -> None:
     """Write y and the batch's statistics, update the running ones."""
-    var = normalise(y, mean[None], inv_std[None], x, gamma, beta, eps)
-    remember(running_mean, running_var, mean, var[0], x.size // mean.size, momentum)
-
-
-def remember(
-    running_mean: Array, running_var: Array, mean: Array, var: Array, cells: int, momentum: float
-) -> None:
-    """Let the running statistics follow those of a batch; var has been divided by M, not M - 1."""
-    running_mean += momentum * (mean - running_mean)
-    unbiased = var * (cells / max(cells - 1, 1))  # a single cell has no variance to correct
-    running_var[:] = running_var + momentum * (unbiased - running_var)
+    running = running_mean[None], running_var[None]
+    statistics = mean[None], inv_std[None]
+    normalise(y, *statistics, x, gamma, beta, eps, running=running, momentum=momentum)
 
 
 def batch_norm_infer(

@@ -118,10 +118,11 @@ def _statistics(
     rows: Array,
     part: int,
     sizes: Sizes,
-    eps: float,
+    settings: tuple[float, float],
 ) -> None:
-    """Find the mean of each group, 1 / its deviation and its variance; lay out what scale takes."""
-    (mean, inv_std, var), (gamma, beta) = outputs, vectors
+    """Find the mean of each group and 1 / its deviation; lay out what scale takes."""
+    (mean, inv_std, running_mean, running_var), (gamma, beta) = outputs, vectors
+    eps, momentum = settings
     _, per_part, size, C, G, W, _ = sizes
     width, cells, chunk = C // G, size // G, part * per_part
     _fold(sums, part, sizes)
@@ -135,7 +136,10 @@ def _statistics(
         spread = 0.0 if spread < 0 else spread  # rounding may leave a tiny negative, never a NaN
         mean[part, g] = number(x[part * size + g * width]) + offset
         inv_std[part, g] = 1 / np.sqrt(spread + eps)
-        var[part, g] = spread
+        if running_mean.size > 0:
+            running_mean[part, g] += momentum * (mean[part, g] - running_mean[part, g])
+            unbiased = spread * (cells / max(cells - 1, 1))  # a single cell has no variance
+            running_var[part, g] += momentum * (unbiased - running_var[part, g])
         for c in range(g * width, (g + 1) * width):
             rows[part, 0, c] = mean[part, g]
             rows[part, 1, c] = gamma[c] * inv_std[part, g]
@@ -168,7 +172,7 @@ def _normalise(
     vectors: tuple[Array, ...],
     room: tuple[Array, ...],
     sizes: Sizes,
-    eps: float,
+    settings: tuple[float, float],
     floor: Any,
 ) -> None:
     sums, few, rows = room
@@ -178,7 +182,7 @@ def _normalise(
             _, start, stop = _span(part, sizes)
             _shift(x, rows, part, sizes)
             _add_moments(sums[part], few[part], rows[part].reshape(-1), (x,), start, stop)
-            _statistics(outputs, vectors, x, sums, rows, part, sizes, eps)
+            _statistics(outputs, vectors, x, sums, rows, part, sizes, settings)
             if y.size > 0:
                 _scale(y, x, rows, part, start, stop, floor)
     else:
@@ -188,7 +192,7 @@ def _normalise(
             part, start, stop = _span(task, sizes)
             _add_moments(sums[task], few[task], rows[part].reshape(-1), (x,), start, stop)
         for part in range(parts):
-            _statistics(outputs, vectors, x, sums, rows, part, sizes, eps)
+            _statistics(outputs, vectors, x, sums, rows, part, sizes, settings)
         if y.size > 0:
             for task in prange(parts * per_part):
                 part, start, stop = _span(task, sizes)
@@ -204,19 +208,22 @@ def normalise(
     beta: Array,
     eps: float,
     *,
+    running: tuple[Array, Array] | None = None,
+    momentum: float = 0.0,
     floor: float = -inf,
-) -> Array:
+) -> None:
     """Take statistics (parts, groups), fill y = max((x - mean) * inv_std * gamma + beta, floor).
 
-    Return the variances in float64, valid until called again. Without y take statistics alone.
+    ``running`` means and variances (parts, groups) follow those of the batch. Without y take
+    statistics alone.
     """
     cut = Parts(x, mean, vectors=3)
-    var = borrow("variances", mean.size, np.float64).reshape(mean.shape)
+    outputs = (mean, inv_std, *(running or (mean[:0], mean[:0])))
     flat = bits(x).reshape(-1)
     to = flat[:0] if y is None else bits(y).reshape(-1)
     room, floor = (cut.sums, cut.few, cut.rows), sum_type(x).type(floor)
-    _normalise(to, (mean, inv_std, var), flat, (gamma, beta), room, cut.sizes, float(eps), floor)
-    return var
+    settings = float(eps), float(momentum)
+    _normalise(to, outputs, flat, (gamma, beta), room, cut.sizes, settings, floor)
 
 
 # ----------------------------------------------------------------------------
