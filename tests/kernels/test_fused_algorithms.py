@@ -82,6 +82,14 @@ def test_equals_the_plain_kernels_one_after_another(kernel: str, algorithm: str)
     assert tried
 
 
+@each_kernel
+def test_one_pixel_equals_them_too(kernel: str):
+    found = suitable(kernel, "pointwise", np.float32)
+    for case in found:
+        assert_equals_the_sequence(case, "pointwise", np.float32)
+    assert found
+
+
 @each_algorithm
 @each_kernel
 def test_equals_them_for_any_geometry(kernel: str, algorithm: str):

@@ -1,7 +1,7 @@
 """The dense layer: three products of matrices (contracts in ``contract/dense.py``).
 
 Forward and both derivatives are c = a @ b, with one side or the other transposed. To transpose a
-costs nothing, since the tile finds its numbers through tables; b is laid out by :mod:`.panels`.
+costs nothing, since the tile walks a by any steps; b is laid out by :mod:`.panels`.
 """
 
 from functools import lru_cache
@@ -15,7 +15,7 @@ from .bfloat16 import bits, sum_type
 from .jit import Array, config, kernel_jit
 from .pairs import for_panels, sum_along_first, sum_along_last
 from .panels import Panels, matrix_panels
-from .product import multiply
+from .product import multiply_matrix
 from .rows import leave
 from .scratch import borrow
 from .tile import BLOCK_BYTES, TALL
@@ -28,7 +28,7 @@ def dense(y: Array, x: Array, w: Array, b: Array | None, low: float = -inf) -> N
     """y (N, O) = x (N, I) @ w (I, O) + b (O,), where it is not below ``low``: 0 for ReLU."""
     bias = np.zeros(w.shape[1], sum_type(w)) if b is None else b
     x, w = sum_along_last(x, "x"), for_panels(w, "w")
-    _product(bits(y), x, (x.shape[1], 1), x.shape[1], matrix_panels(w), bias, low)
+    _product(bits(y), x, (x.shape[1], 1), x.shape[1], matrix_panels(w), bias, low, b is not None)
 
 
 def dense_dx(dx: Array, dy: Array, w: Array) -> None:
@@ -47,16 +47,18 @@ def dense_dw(dw: Array, x: Array, dy: Array) -> None:
 
 def _product(
     c: Array, a: Array, a_steps: tuple[int, int], depth: int, b: Panels, bias: Array,
-    low: float = -inf,
+    low: float = -inf, biased: bool = False,
 ) -> None:  # fmt: skip
     """c (rows, columns) = max(a @ b + bias, low); ``a_steps`` lead to a's next row and column."""
     length = config.NUMBA_NUM_THREADS * STRIP * BLOCK_BYTES // bias.itemsize
     sums = borrow("sums", length, bias.dtype)
     sums = sums.reshape(config.NUMBA_NUM_THREADS, -1)
+    flat = c.reshape(-1)
     _product_tiles(
-        c.reshape(-1), a.reshape(-1), b.numbers, bias, sums,
-        _table(STRIP, c.shape[1]), _table(STRIP, a_steps[0]), _table(DEPTH, a_steps[1]),
+        flat, flat if c.dtype == bias.dtype else None, a.reshape(-1), b.numbers, bias, sums,
+        _table(STRIP, c.shape[1]),
         c.shape, a_steps, (b.row_step, b.block_step), depth, bias.dtype.type(low),
+        biased or low > -inf,
     )  # fmt: skip
 
 
@@ -68,18 +70,18 @@ def _table(count: int, step: int) -> Array:
 @kernel_jit
 def _product_tiles(
     c: Array,
+    y: Array | None,  # c again, if sums can be kept there
     a: Array,
     b: Array,
     bias: Array,
     sums_of_threads: Array,  # (threads, STRIP * block)
     c_rows: Array,
-    a_rows: Array,
-    a_cols: Array,
     shape: tuple[int, int],
     a_steps: tuple[int, int],
     b_steps: tuple[int, int],
     depth: int,
     low: float,
+    finish: bool,  # whether there is a bias or a least number
 ) -> None:
     rows, columns = shape
     a_row, a_col = a_steps
@@ -94,15 +96,21 @@ def _product_tiles(
             strip, panel = task % strips, task // strips
         first, column = strip * STRIP, panel * block
         height, width = min(STRIP, rows - first), min(block, columns - column)
-        sums = sums_of_threads[get_thread_id()]
+        to = first * columns + column
+        straight = False  # whether the tile's vectors fit into c, which saves a second pass
+        target, at, row = sums_of_threads[get_thread_id()], 0, block
+        if y is not None:
+            straight = width == block or 2 * width == block
+            if straight:
+                target, at, row = y, to, columns
         for k in range(0, max(depth, 1), DEPTH):
-            multiply(
-                sums, 0, block,
-                a, first * a_row + k * a_col, a_rows, 0, a_cols,
+            multiply_matrix(
+                target, at, row,
+                a, first * a_row + k * a_col, a_row, a_col,
                 b, panel * b_block + k * b_row, b_row,
                 height, width, min(DEPTH, depth - k), k > 0,
             )  # fmt: skip
-        leave(
-            c, first * columns + column, c_rows, 0,
-            sums, 0, block, bias, column, height, width, low,
-        )  # fmt: skip
+        if finish or not straight:
+            leave(
+                c, to, c_rows, 0, target, at, row, bias, column, height, width, low,
+            )  # fmt: skip
