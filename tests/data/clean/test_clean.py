@@ -73,7 +73,7 @@ def test_rejects_go_aside_and_come_back(photos: Path) -> None:
     restored = restore(photos)
     assert {move.source for move in restored.moved} == set(MOVED.values())
     assert tree(photos) == before
-    assert tree(aside).keys() == {"rejected.jsonl"}
+    assert {path.name for path in aside.iterdir()} == {".lock", "rejected.jsonl"}
     assert restore(photos).moved == ()
     assert len(clean(survey(photos)).moved) == 3  # and once more
     assert len(journal(aside)) == 9
@@ -101,6 +101,16 @@ def test_nothing_is_overwritten(photos: Path) -> None:
     assert left.path.endswith("copy (2).png") and "there is another file at" in left.reason
     assert (photos / "train" / "cat" / "copy.png").read_text() == "new"
     assert len(restored.moved) == 2 and (mine.parent / "copy (2).png").is_file()
+
+
+def test_the_same_reject_once_more_is_kept_as_well(photos: Path) -> None:
+    clean(survey(photos))
+    aside = photos.with_name("photos.rejected")
+    for target, source in MOVED.items():
+        shutil.copy(aside / target, photos / source)
+    moved = {move.source: move.target for move in clean(survey(photos)).moved}
+    assert moved["train/dog/deep/broken.jpg"] == "broken/train/dog/deep/broken (2).jpg"
+    assert len(tree(aside)) == 7
 
 
 def test_what_has_changed_since_the_survey_stays(photos: Path) -> None:
@@ -201,6 +211,7 @@ def test_a_damaged_journal(photos: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"action": "rejec')  # killed in the middle of a line
     assert len(restore(photos).moved) == 3
+    assert [line["action"] for line in journal(path.parent)] == ["rejected"] * 3 + ["restored"] * 3
     path.write_bytes(b'{"action": "rejected"}\n' + whole)
     with pytest.raises(DataError, match=r"rejected\.jsonl, line 1 cannot be read \(it has no from"):
         restore(photos)

@@ -113,9 +113,10 @@ FULL = """
 import resource, sys
 from tinyvision.data import clean, survey
 found = survey(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
+limit = int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    clean(found)
+    clean(found, sys.argv[2])
 except Exception as error:
     print(type(error).__name__, error)
 """
@@ -128,7 +129,7 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
     before, aside = tree(photos), tmp_path / "photos.rejected"
     shutil.copy(photos / "train/cat/0.png", photos / "train/cat/yet another.png")
     before = tree(photos)
-    done = run(photos, program=FULL)
+    done = run(photos, aside, 400, program=FULL)
     assert done.returncode == 0 and done.stdout.startswith("DataError Rejected images cannot be")
     assert "nothing is lost" in done.stdout and done.stdout.count("\n") == 1
     assert everything(photos, aside) == sorted(before.values())
@@ -138,4 +139,18 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
     assert len(set(before) - set(tree(photos))) == moved
     clean(survey(photos))
     assert len(restore(photos).moved) == 4
+    assert tree(photos) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file's size")
+def test_another_disk_that_fills_up(tmp_path: Path, elsewhere: Path) -> None:
+    photos = make(tmp_path / "photos")
+    (photos / "test" / "dog" / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(20_000))
+    before = tree(photos)
+    done = run(photos, elsewhere, 5000, program=FULL)
+    assert done.stdout.startswith("DataError Rejected images cannot be moved to")
+    assert "File too large" in done.stdout and "nothing is lost" in done.stdout
+    assert everything(photos, elsewhere) == sorted(before.values())  # and no torso of a copy
+    assert len(clean(survey(photos), elsewhere).moved) >= 1
+    assert len(restore(photos, elsewhere).moved) == 4
     assert tree(photos) == before

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from tests.data.folders import fill, paint
 from tinyvision.data import Finding, survey
@@ -75,6 +75,28 @@ def test_what_cannot_be_opened_is_not_called_broken(tmp_path: Path) -> None:
     assert survey(tmp_path).rejects == ()
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file here fails to be read")
+def test_a_disk_that_fails_is_no_reason_to_reject(tmp_path: Path) -> None:
+    paint(tmp_path / "a" / "0.png", 0)
+    (tmp_path / "a" / "failing.png").symlink_to("/proc/self/mem")  # opens, and reads as EIO
+    (finding,) = found(tmp_path, "unreadable").values()
+    assert finding.severity == "warn" and "cannot be read (Input/output error)" in finding.reason
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(5, "Input/output error")])
+def test_troubles_that_pass_are_no_reason_to_reject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    paint(tmp_path / "a" / "0.png", 0)
+
+    def load(image: object) -> None:
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+    (finding,) = found(tmp_path, "unreadable").values()
+    assert finding.severity == "warn" and survey(tmp_path).rejects == ()
+
+
 def test_strays_are_told_and_stay(tmp_path: Path) -> None:
     paint(tmp_path / "a" / "0.png", 0)
     paint(tmp_path / "lost.png", 1)
@@ -88,14 +110,16 @@ def test_strays_are_told_and_stay(tmp_path: Path) -> None:
 def test_blank(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     flat = np.full((64, 64, 3), 200, np.uint8)
-    bird = flat.copy()
-    bird[30:33, 30:33] = 20  # 9 of 4,096 pixels
+    bird = np.full((256, 256, 3), 200, np.uint8)
+    bird[30:32, 30:32] = 20  # 4 of 65,536 pixels: a deviation of 180 * sqrt(4 / 65,536) = 1.4
     cap = rng.normal(8, 1, (64, 64)).clip(0, 255).astype(np.uint8)  # a camera's noise
     fog = np.tile(np.linspace(120, 160, 64).astype(np.uint8), (64, 1))
     # red and green of the same luma, 0.299 * 200 = 0.587 * 102: gray is flat, the picture is not
     luma = np.zeros((64, 64, 3), np.uint8)
     luma[:32, :, 0], luma[32:, :, 1] = 200, 102
-    for name, pixels in {"bird": bird, "fog": fog, "luma": luma, "flat": flat, "cap": cap}.items():
+    stripes = np.tile(np.array([100, 112], np.uint8).repeat(4), (64, 8))
+    drawn = {"bird": bird, "fog": fog, "luma": luma, "flat": flat, "cap": cap, "stripes": stripes}
+    for name, pixels in drawn.items():
         save(tmp_path, f"a/{name}.png", pixels)
     save(tmp_path, "a/wall.jpg", np.full((400, 300, 3), 90, np.uint8))
     save(tmp_path, "a/dark.png", rng.integers(0, 600, (64, 64), dtype=np.uint16))  # of 65,535

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from .finding import Finding
-from .seen import NARROW, Seen
+from .seen import Seen
 
 FLAT = 2.0  # levels of standard deviation: the noise of a camera behind its cap
 
@@ -11,13 +11,14 @@ FLAT = 2.0  # levels of standard deviation: the noise of a camera behind its cap
 def find_blank(images: Sequence[Seen]) -> Iterator[Finding]:
     """Find images whose levels, 0 to 255, hardly differ.
 
-    Both measures must say so: a bird in a white sky has a small deviation and a large range, a fog
-    the reverse. Pictures of more than 8 bits that only look blank in 8 are not rejected.
+    Range and deviation must both be small: a bird in a white sky has a small deviation and a large
+    range (its ``spread`` counts as infinite), faint stripes the reverse. Pictures of more than 8
+    bits that only look blank in 8 are not rejected.
     """
     for image in images:
-        low, high = image.low, image.high
-        if high - low > NARROW or image.spread >= FLAT:
+        if image.spread >= FLAT:
             continue
+        low, high = image.low, image.high
         if low == high:
             reason = "it shows nothing: all its pixels are the same"
         else:
