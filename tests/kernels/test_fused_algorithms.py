@@ -1,6 +1,6 @@
 """Convolutions fused with what follows, by every algorithm: against the plain kernels in sequence.
 
-The sequence takes the same algorithm, so that all but sums are equal to the last bit.
+The sequence takes the same algorithm, so that all results are equal to the last bit.
 """
 
 import hashlib
@@ -26,9 +26,8 @@ from tests.kernels.fresh import in_a_new_process
 from tests.kernels.test_cpu_conv_algorithms import LARGE, applies
 from tinyvision_kernels import cpu
 
-ALGORITHMS = ("direct", "linewise", "winograd", "depthwise")
-KERNELS = ("conv2d_relu", "conv2d_relu_max_pool", "conv2d_statistics")
-SUMS = {"mean", "inv_std", "running_mean", "running_var"}
+ALGORITHMS = ("direct", "linewise", "winograd", "depthwise", "pointwise")
+KERNELS = ("conv2d_relu", "conv2d_relu_max_pool")
 
 each_kernel = pytest.mark.parametrize("kernel", KERNELS)
 each_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -62,13 +61,7 @@ def assert_equals_the_sequence(case: Case, algorithm: str, dtype: type) -> None:
     plain = {**cpu.TABLE, "conv2d": forced("conv2d", algorithm)}
     expected = in_sequence(case, plain, dtype)
     for name, value in run(case, forced(case.kernel, algorithm), dtype).items():
-        what = f"[{case.id}] {name}"
-        if name in SUMS:
-            size = 1 + np.abs(np.nan_to_num(expected[name])).max()
-            close = 1e-5 if dtype is np.float32 else 1e-13
-            np.testing.assert_allclose(value, expected[name], 0, close * size, err_msg=what)
-        else:
-            np.testing.assert_array_equal(value, expected[name], what)
+        np.testing.assert_array_equal(value, expected[name], f"[{case.id}] {name}")
 
 
 @each_algorithm
@@ -80,14 +73,6 @@ def test_equals_the_plain_kernels_one_after_another(kernel: str, algorithm: str)
             assert_equals_the_sequence(case, algorithm, dtype)
             tried += 1
     assert tried
-
-
-@each_kernel
-def test_one_pixel_equals_them_too(kernel: str):
-    found = suitable(kernel, "pointwise", np.float32)
-    for case in found:
-        assert_equals_the_sequence(case, "pointwise", np.float32)
-    assert found
 
 
 @each_algorithm
@@ -118,39 +103,18 @@ def test_nan_goes_through_as_in_the_sequence(kernel: str, algorithm: str):
         assert_equals_the_sequence(holed, algorithm, np.float32)
 
 
-@each_algorithm
-def test_the_variance_of_large_numbers_keeps_its_digits(algorithm: str):
+def test_the_variance_of_large_numbers_keeps_its_digits():
     """Mean 1000 and deviation 1: the squares' mean has lost all digits of the variance."""
     rng = np.random.default_rng(2)
-    groups = 24 if algorithm == "depthwise" else 1
-    geometry = Conv("", (8, 40, 41, 24), (3, 3), 24, pad=SAME, groups=groups)
-    case = conv_case("conv2d_statistics", geometry, rng)
-    w = case.inputs["w"] / np.sqrt(np.prod(case.inputs["w"].shape[:3]))
-    bias = 1000 + 10 * rng.random(24)
+    case = conv_case("conv2d_statistics", Conv("", (8, 40, 41, 24), (3, 3), 24, pad=SAME), rng)
+    w, bias = case.inputs["w"] / np.sqrt(9 * 24), 1000 + 10 * rng.random(24)
     case = replace(case, inputs={**case.inputs, "w": w, "b": bias})
-    found = run(case, forced("conv2d_statistics", algorithm), np.float32)
+    found = run(case, cpu.TABLE["conv2d_statistics"], np.float32)
     y = found["y"].astype(np.float64).reshape(-1, 24)
     assert 0.5 < y.std(axis=0).min() < y.std(axis=0).max() < 2
     np.testing.assert_allclose(found["mean"], y.mean(axis=0), 1e-6)
     inv_std = 1 / np.sqrt(y.var(axis=0) + case.settings["eps"])
     np.testing.assert_allclose(found["inv_std"], inv_std, 1e-5)
-
-
-def test_channels_that_never_vary_have_no_variance():
-    given = {
-        "x": np.zeros((4, 18, 17, 5)),
-        "w": np.ones((3, 3, 5, 21)),
-        "b": np.linspace(-9, 9, 21),
-    }
-    case = conv_case(
-        "conv2d_statistics", Conv("", (4, 18, 17, 5), (3, 3), 21), np.random.default_rng(0)
-    )
-    case = replace(case, inputs=given)
-    for algorithm in ("direct", "linewise", "winograd"):
-        found = run(case, forced("conv2d_statistics", algorithm), np.float32)
-        np.testing.assert_array_equal(found["mean"], given["b"].astype(np.float32))
-        close = 1 / np.sqrt(np.float32(case.settings["eps"]))
-        np.testing.assert_allclose(found["inv_std"], close, 1e-6)
 
 
 # --- threads, and plain Python -------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Contracts of convolution and dense layers together with what follows them in a network.
 
 A large layer is done sooner than its result is written to memory and read again. So bias, ReLU,
-2x2 max-pooling and the sums of batch norm are computed while the result is still in the registers
-or in the nearest cache. Each kernel equals the named kernels one after another, bit for bit
-wherever no sum is taken in another order.
+2x2 max-pooling and the sums of batch norm may be computed while the result is still in the
+registers or in the nearest cache, where that is quicker. Each kernel equals the named kernels one
+after another, bit for bit wherever no sum is taken in another order.
 
 Backward undoes what followed in one pass, which gives ``dz`` (z: the result of the product) and
 ``db``; ``conv2d_dx``, ``conv2d_dw`` or those of the dense layer then take dz for their dy.

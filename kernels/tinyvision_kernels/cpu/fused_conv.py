@@ -1,8 +1,8 @@
 """Convolution and dense layers with what follows them (contracts in ``contract/fused_conv.py``).
 
 Forward, an algorithm finishes its sums by an epilogue (:mod:`.epilogue`). What has none runs as the
-plain kernels one after another: the depthwise algorithm, and pooling in bfloat16, where winners are
-told apart only after rounding.
+plain kernels one after another: the depthwise algorithm; pooling in bfloat16, where winners are
+told apart only after rounding; and statistics, which gain nothing (:mod:`.epilogue`).
 """
 
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from .conv import Pads, conv2d, depthwise
 from .conv.choice import choose
 from .conv.geometry import Geometry
 from .dense import dense
-from .epilogue import RELU, STATISTICS, Epilogue, Moments
-from .fused_norm import batch_norm_statistics, keep_statistics
+from .epilogue import RELU, Epilogue
+from .fused_norm import batch_norm_statistics
 from .jit import Array
 from .norm_passes import mask_and_sum
 from .pooled_passes import apply_relu_max_pool, unpool_and_sum
@@ -66,19 +66,14 @@ def conv2d_statistics(
     algorithm: str = "auto",
 ) -> None:  # fmt: skip
     """Convolve, and take the statistics that batch norm will want."""
-    how = stride, pad, dilation, groups, algorithm
-    statistics = mean, inv_std, running_mean, running_var
-    if (finish := _convolution(x, w, b, *how)) is not None:
-        keep_statistics(*statistics, *finish(y, STATISTICS), y.size // y.shape[3], eps, momentum)
-    else:
-        conv2d(y, x, w, b, *how)
-        batch_norm_statistics(*statistics, y, eps, momentum)
+    conv2d(y, x, w, b, stride, pad, dilation, groups, algorithm)
+    batch_norm_statistics(mean, inv_std, running_mean, running_var, y, eps, momentum)
 
 
 def _convolution(
     x: Array, w: Array, b: Array | None,
     stride: Pair, pad: Pads, dilation: Pair, groups: int, algorithm: str,
-) -> Callable[[Array, Epilogue], Moments] | None:  # fmt: skip
+) -> Callable[[Array, Epilogue], None] | None:  # fmt: skip
     """Return what convolves into a given y with a given epilogue, if its algorithm has any."""
     N, H, W, C = x.shape
     KH, KW, _, O = w.shape

@@ -40,18 +40,6 @@ def batch_norm_statistics(
     normalise(None, *statistics, x, mean, mean, eps, running=running, momentum=momentum)
 
 
-def keep_statistics(
-    mean: Array, inv_std: Array, running_mean: Array, running_var: Array,
-    batch_mean: Array, batch_var: Array, cells: int, eps: float, momentum: float,
-) -> None:  # fmt: skip
-    """Fill mean and inv_std, and move the running statistics, the variance with M - 1."""
-    mean[:] = batch_mean
-    inv_std[:] = 1 / np.sqrt(batch_var + eps)
-    running_mean += momentum * (mean - running_mean)
-    unbiased = batch_var * (cells / (cells - 1))
-    running_var[:] = running_var + momentum * (unbiased - running_var)
-
-
 def batch_norm_apply(
     y: Array, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array
 ) -> None:

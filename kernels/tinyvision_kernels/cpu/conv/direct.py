@@ -17,7 +17,7 @@ from numba import prange
 from numba.np.ufunc import get_thread_id
 
 from ..bfloat16 import bits, sum_type
-from ..epilogue import PLAIN, Epilogue, Moments, Room, merged, pool_rectangle, sum_rectangle
+from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, kernel_jit
 from ..pairs import copy_rows_of_steps, for_panels, images_in_a_step, sum_along_last
 from ..panels import Panels, pack
@@ -41,14 +41,14 @@ def applies(geometry: Geometry, dtype: np.dtype) -> bool:
 
 def forward(
     y: Array, x: Array, w: Array, bias: Array, geometry: Geometry, epilogue: Epilogue = PLAIN
-) -> Moments | None:
+) -> None:
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and bias (O,)."""
     groups = geometry.groups
     x, w = sum_along_last(x, "x", groups), for_panels(w, "w")
     KH, KW, C, O = w.shape  # C of one group
     taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
     panels = pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
-    return _convolve(bits(y), x, panels, bias, *geometry.axes(), groups, epilogue)
+    _convolve(bits(y), x, panels, bias, *geometry.axes(), groups, epilogue)
 
 
 def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
@@ -98,7 +98,7 @@ def weight_gradient(dw: Array, x: Array, dy: Array, geometry: Geometry) -> None:
 def _convolve(
     y: Array, x: Array, w: Panels, bias: Array, down: Axis, across: Axis, groups: int,
     epilogue: Epilogue = PLAIN,
-) -> Moments | None:  # fmt: skip
+) -> None:  # fmt: skip
     """Convolve x (N, H, W, C) into those pixels of y (N, OH, OW, O) that the two axes name."""
     C, O = x.shape[3], y.shape[3]
     bands = cut_bands(down, across, C, groups, bias.itemsize, epilogue.rows)
@@ -108,15 +108,13 @@ def _convolve(
     else:  # the sums of a whole band are kept, for one block of channels
         rows, targets = bands.positions.size, _every(bands.positions.size, block)
     work = _work_of_threads(bands, C, rows * block, w.numbers.dtype)
-    room = epilogue.room(_band_count(bands, len(x), down.windows), bias)
     _multiply_bands(
         y.reshape(-1), x.reshape(-1), w.numbers, bias, work, y.shape, x.shape,
         (down.windows, across.windows, down.step), bands.cut, bands.frame, bands.corner,
         bands.positions, bands.taps, bands.depth,
         targets, (down.first, across.first, down.every), (groups, C // groups, O // groups),
-        bias.dtype.type(epilogue.low), epilogue.flat_argmax, room,
+        bias.dtype.type(epilogue.low), epilogue.flat_argmax,
     )  # fmt: skip
-    return None if room is None else merged(room)
 
 
 @lru_cache(maxsize=256)
@@ -173,7 +171,6 @@ def _multiply_bands(
     channels: tuple[int, int, int],  # groups, and the channels of one in x and in y
     low: float,
     argmax: Array | None,
-    room: Room | None,
 ) -> None:
     N, OH, OW, O = y_shape
     down, across, step = windows
@@ -223,9 +220,6 @@ def _multiply_bands(
                         y, argmax, ((n + m) * OH + i // 2) * OW * O + channel, OW * O, O,
                         totals, at, across * block, block, rows, across, width,
                     )  # fmt: skip
-        if room is not None:
-            sum_rectangle(room[0], task * 3 * O, O, y, start, 0, O, 1, count, O, True)
-            room[1][task] = count
 
 
 @kernel_jit

@@ -15,7 +15,7 @@ import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
 
-from ..epilogue import PLAIN, Epilogue, Moments, Room, merged, pool_rectangle, sum_rectangle
+from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, formula_jit, kernel_jit
 from ..panels import pack
 from ..scratch import borrow
@@ -57,7 +57,7 @@ def cost_of_line(positions: int, slim: bool) -> float:
 
 def forward(
     y: Array, x: Array, w: Array, bias: Array, geometry: Geometry, epilogue: Epilogue = PLAIN
-) -> Moments | None:
+) -> None:
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and bias (O,)."""
     groups = geometry.groups
     KH, KW, C, O = w.shape  # C of one group
@@ -66,7 +66,6 @@ def forward(
     down, across = geometry.axes()
     bands = cut_bands(down, across, x.shape[3], groups, x.itemsize, epilogue.rows)
     block = BLOCK_BYTES // x.itemsize
-    room = epilogue.room(-(-len(x) // bands.cut[0]) * -(-down.windows // bands.cut[1]), bias)
     if O // groups % (block // 2):
         bias = np.concatenate([bias, np.zeros(block, bias.dtype)])  # the tile reads whole vectors
     sums = -(-bands.cut[0] * bands.frame[0] * bands.frame[1] * x.shape[3] // 64) * 64
@@ -79,9 +78,8 @@ def forward(
         y.reshape(-1), x.reshape(-1), panels.numbers, bias, work, y.shape, x.shape,
         (down.step, across.step), bands.cut, bands.frame, bands.corner, bands.taps, bands.depth,
         (groups, C, O // groups), sums, geometry.positions,
-        x.dtype.type(epilogue.low), epilogue.flat_argmax, room,
+        x.dtype.type(epilogue.low), epilogue.flat_argmax,
     )  # fmt: skip
-    return None if room is None else merged(room)
 
 
 @kernel_jit
@@ -104,7 +102,6 @@ def _multiply_lines(
     positions: tuple[int, int],  # of the window, down and across
     low: float,
     argmax: Array | None,
-    room: Room | None,
 ) -> None:
     N, O = y_shape[0], y_shape[3]
     OH, OW = positions
@@ -152,10 +149,6 @@ def _multiply_lines(
                             for k in range(0, columns, lanes):
                                 value = load(work, sums + p * block + k)
                                 store_first(y, at + p * O + k, value, columns - k)
-        if room is not None:
-            of, count = (n * OH + i) * OW * O, images * rows * OW
-            sum_rectangle(room[0], task * 3 * O, O, y, of, 0, O, 1, count, O, True)
-            room[1][task] = count
 
 
 @formula_jit

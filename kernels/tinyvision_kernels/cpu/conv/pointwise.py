@@ -8,7 +8,7 @@ columns of x, which lie far apart, to the nearest cache. So that is left to :mod
 import numpy as np
 
 from .. import dense
-from ..epilogue import PLAIN, Epilogue, Moments
+from ..epilogue import PLAIN, Epilogue
 from ..jit import Array
 from . import direct
 from .geometry import Geometry
@@ -26,13 +26,13 @@ def applies(geometry: Geometry, dtype: np.dtype) -> bool:
 
 def forward(
     y: Array, x: Array, w: Array, bias: Array, geometry: Geometry, epilogue: Epilogue = PLAIN
-) -> Moments | None:
+) -> None:
     """y (N, H, W, O) from x (N, H, W, C), w (1, 1, C, O) and bias (O,)."""
-    if epilogue.argmax is not None or epilogue.statistics:  # which look at pixels
-        return direct.forward(y, x, w, bias, geometry, epilogue)
+    if epilogue.argmax is not None:  # which looks at pixels
+        direct.forward(y, x, w, bias, geometry, epilogue)
+        return
     C, O = geometry.channels
     dense.dense(y.reshape(-1, O), x.reshape(-1, C), w.reshape(C, O), bias, epilogue.low)
-    return None
 
 
 def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:

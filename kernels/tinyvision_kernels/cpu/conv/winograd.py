@@ -14,7 +14,7 @@ from numba import prange
 from numba.np.ufunc import get_thread_id
 
 from ..bfloat16 import bits, is_bfloat16
-from ..epilogue import PLAIN, Epilogue, Moments, Room, merged, pool_rectangle, sum_rectangle
+from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, kernel_jit
 from ..panels import pack
 from ..product import multiply_matrix
@@ -56,12 +56,12 @@ def patches(geometry: Geometry) -> int:
 
 def forward(
     y: Array, x: Array, w: Array, bias: Array, geometry: Geometry, epilogue: Epilogue = PLAIN
-) -> Moments | None:
+) -> None:
     """y (N, OH, OW, O) from x (N, H, W, C), w (3, 3, C, O) and bias (O,)."""
     top, _, left, _ = geometry.pad
     C, O = geometry.channels
     u = _weight_planes(w, np.arange(9) * (C * O), (C, O), (O, 1))
-    return _convolve(y, x, u, bias, geometry.positions, top, left, epilogue)
+    _convolve(y, x, u, bias, geometry.positions, top, left, epilogue)
 
 
 def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
@@ -87,7 +87,7 @@ def _weight_planes(w: Array, taps: Array, shape: tuple[int, int], steps: tuple[i
 def _convolve(
     y: Array, x: Array, u: Array, bias: Array, positions: tuple[int, int], top: int, left: int,
     epilogue: Epilogue = PLAIN,
-) -> Moments | None:  # fmt: skip
+) -> None:  # fmt: skip
     OH, OW = positions  # of y, unless it is pooled
     C, O = x.shape[3], y.shape[3]
     down, across = -(-OH // PATCH), -(-OW // PATCH)
@@ -99,13 +99,11 @@ def _convolve(
     work = borrow("work", config.NUMBA_NUM_THREADS * size, u.dtype)
     wide_bias = np.zeros(O_whole, bias.dtype)
     wide_bias[:O] = bias
-    room = epilogue.room(-(-len(x) * down * across // block), bias)
     _convolve_blocks(
         bits(y).reshape(-1), bits(x).reshape(-1), u, wide_bias, work.reshape(-1, size),
         y.shape, x.shape, positions, (top, left), (down, across), block, (C_whole, O_whole),
-        bias.dtype.type(epilogue.low), epilogue.flat_argmax, room,
+        bias.dtype.type(epilogue.low), epilogue.flat_argmax,
     )  # fmt: skip
-    return None if room is None else merged(room)
 
 
 @kernel_jit
@@ -136,7 +134,6 @@ def _convolve_blocks(
     whole: tuple[int, int],  # C and O in whole vectors
     low: float,
     argmax: Array | None,
-    room: Room | None,
 ) -> None:
     N, O = y_shape[0], y_shape[3]
     OH, OW = positions
@@ -199,16 +196,3 @@ def _convolve_blocks(
                         for s in range(columns):
                             of = patch_at + (r * PATCH + s) * O_whole
                             copy(y, at + (r * OW + s) * O, work, of, O)
-        if room is not None:
-            done = 0
-            while done < count:  # patches side by side
-                n, i = divmod((first + done) // across, down)
-                j = (first + done) % across
-                row, column, beside = PATCH * i, PATCH * j, min(across - j, count - done)
-                rows, columns = min(PATCH, OH - row), min(PATCH * beside, OW - column)
-                at = ((n * OH + row) * OW + column) * O
-                sum_rectangle(
-                    room[0], task * 3 * O, O, y, at, OW * O, O, rows, columns, O, done == 0
-                )  # fmt: skip
-                room[1][task] += rows * columns
-                done += beside
