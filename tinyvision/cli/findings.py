@@ -42,12 +42,16 @@ def show_findings(screen: Console, found: Survey) -> None:
             table.add_row(check, _number(rejects), _number(len(of) - rejects), meaning)
     screen.print()
     screen.print(table)
-    leaks = sum(finding.leak for finding in found.findings)
-    conflicts = sum(finding.conflict for finding in found.findings)
-    if leaks:
-        say(screen, f"across parts, so that what is tested on is learnt: {leaks:,} (leakage)")
-    if conflicts:
-        say(screen, f"with different labels, one of which is wrong: {conflicts:,}")
+    for what, chosen in (
+        ("across parts, so that what is tested on is learnt (leakage)", "leak"),
+        ("with different labels, of which one is wrong", "conflict"),
+    ):
+        same, alike = (
+            sum(getattr(finding, chosen) for finding in found.of(check))
+            for check in ("duplicate", "near duplicate")
+        )
+        if same or alike:
+            say(screen, f"{what}: {same:,} for certain, {alike:,} by their looks")
     screen.print()
     for check in CHECKS:
         of = found.of(check)

@@ -75,8 +75,8 @@ def find_images(root: Path | str) -> Layout:
     """Find the images of a folder that has one sub-folder for each class.
 
     The class folders may also lie in ready "train", "val" (or "validation") and "test" folders.
-    Within a class folder, images may lie at any depth. Hidden files, system files and text are
-    passed over; links are followed, but not in circles.
+    Within a class folder, images may lie at any depth. Hidden files, system files, text and folders
+    of rejects (``photos.rejected``) are passed over; links are followed, but not in circles.
 
     Raises
     ------

@@ -3,54 +3,15 @@
 import errno
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.data.clean.rejects import MOVED, journal, tree
 from tests.data.folders import paint
 from tinyvision.data import Cleaned, clean, find_files, rejected_folder, restore, survey
 from tinyvision.errors import DataError
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every file under a folder with its content, hidden ones too, but for the lock."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
-    }
-
-
-def make(root: Path) -> Path:
-    """Two good images of each of two classes, and three rejects in three ways."""
-    for i in range(2):
-        paint(root / "train" / "cat" / f"{i}.png", i)
-        paint(root / "train" / "dog" / f"{i}.png", 10 + i)
-        paint(root / "test" / "dog" / f"{i}.png", 20 + i)
-    shutil.copy(root / "train" / "cat" / "0.png", root / "train" / "cat" / "copy.png")
-    (root / "train" / "dog" / "deep").mkdir()
-    (root / "train" / "dog" / "deep" / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
-    (root / "test" / "dog" / "empty ünï.png").write_bytes(b"")
-    return root
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    return make(tmp_path / "photos")
-
-
-MOVED = {
-    "duplicate/train/cat/copy.png": "train/cat/copy.png",
-    "broken/train/dog/deep/broken.jpg": "train/dog/deep/broken.jpg",
-    "broken/test/dog/empty ünï.png": "test/dog/empty ünï.png",
-}
-
-
-def journal(folder: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (folder / "rejected.jsonl").read_bytes().splitlines()]
 
 
 def test_rejects_go_aside_and_come_back(photos: Path) -> None:
@@ -219,17 +180,6 @@ def test_a_damaged_journal(photos: Path) -> None:
     path.write_text(json.dumps(line) + "\n")
     with pytest.raises(DataError, match=r"\.\./outside\.png leads out of its folder"):
         restore(photos)
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Path]:
-    """A folder on another disk, so that renaming cannot reach it."""
-    shared = Path("/dev/shm")
-    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is no second file system here to move images to")
-    folder = shared / f"tinyvision-{os.getpid()}"
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_across_file_systems(photos: Path, elsewhere: Path) -> None:

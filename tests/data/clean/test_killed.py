@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.clean.test_clean import MOVED, elsewhere, journal, make, tree
+from tests.data.clean.rejects import MOVED, journal, make, tree
 from tinyvision.data import clean, restore, survey
 
-__all__ = ["elsewhere"]
 ROOT = Path(__file__).parents[3]
 
 CHILD = """

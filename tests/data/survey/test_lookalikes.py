@@ -11,7 +11,7 @@ from tinyvision.data.survey.lookalikes import find_lookalikes
 
 def seen(i: int, look: int | None, part: str, label: str) -> Seen:
     place = Place(Path(f"{i}.png"), part, label)
-    return Seen(place, (9, 9), "RGB", "PNG", f"{i:064x}", look, 0, 255, np.inf, False)
+    return Seen(place, (9, 9), "RGB", "PNG", f"{i:064x}", look, None, False)
 
 
 def made(seed: int, count: int) -> list[Seen]:

@@ -13,7 +13,7 @@ CHECKS = {
     "duplicate": "the same file is there twice",
     "unreadable": "the file cannot be opened, so nothing is known of it",
     "stray": "it lies outside the class folders",
-    "near duplicate": "it looks like another image",
+    "near duplicate": "it looks like another image, and may be the same",
     "doubtful label": "a model says otherwise",
     "tiny": "it has too few pixels",
     "proportions": "it is much longer than the others",
@@ -57,7 +57,7 @@ class Finding:
     leak : bool
         The two lie in different parts: what is tested on has been learnt.
     conflict : bool
-        The two lie in different classes: one of the labels is wrong.
+        The two lie in different classes: if they are the same, one of the labels is wrong.
     sha256 : str
         Of the file; empty where it could not be read.
     """

@@ -11,9 +11,9 @@ from PIL import Image
 from ..collect.duplicates import look
 from ..images import ImageError, decode, probe
 from ..large import room_for
+from .blank import plain_levels
 from .finding import Finding, Place
 
-NARROW = 24  # levels: a picture that shows something differs by more, somewhere
 _SIDE = 32  # pixels that the perceptual hash needs: JPEGs are decoded no larger than that takes
 
 
@@ -32,11 +32,8 @@ class Seen:
         Of the file.
     look : int or None
         The perceptual hash; None for a picture of one plain colour.
-    low, high : int
-        Darkest and brightest level, 0 to 255, of the channel in which they are furthest apart.
-    spread : float
-        Standard deviation of the levels of the channel in which it is largest; measured only where
-        ``high - low`` is so small that it matters, else infinity.
+    plain : tuple of int or None
+        Darkest and brightest level, 0 to 255, of a picture that shows nothing; else None.
     linked : bool
         It is reached through a symbolic link.
     """
@@ -47,9 +44,7 @@ class Seen:
     format: str
     sha256: str
     look: int | None
-    low: int
-    high: int
-    spread: float
+    plain: tuple[int, int] | None
     linked: bool
 
 
@@ -73,7 +68,7 @@ def look_at(place: Place, real_root: Path, root: Path) -> Seen | Finding:
             file.seek(0)
             with room_for(info.size):
                 pixels = decode(file, 3, at_least=(_SIDE, _SIDE))  # (H, W, 3), perhaps reduced
-                low, high, spread = _levels(pixels)
+                plain = plain_levels(pixels)
                 picture = look(_gray(pixels))
     except ImageError as error:
         if _says_nothing_of_the_content(error.__cause__):
@@ -85,9 +80,7 @@ def look_at(place: Place, real_root: Path, root: Path) -> Seen | Finding:
         reason = f"it cannot be read ({error.strerror or error})"
         return Finding("unreadable", "warn", place, reason)
     linked = place.path.resolve() != real_root / place.path.relative_to(root)
-    return Seen(
-        place, info.size, info.mode, info.format, sha256, picture, low, high, spread, linked
-    )
+    return Seen(place, info.size, info.mode, info.format, sha256, picture, plain, linked)
 
 
 def _says_nothing_of_the_content(error: BaseException | None) -> bool:
@@ -99,12 +92,3 @@ def _says_nothing_of_the_content(error: BaseException | None) -> bool:
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn RGB (H, W, 3) to gray (H, W, 1), to the bit as decoding to gray does."""
     return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
-
-
-def _levels(pixels: NDArray[np.uint8]) -> tuple[int, int, float]:
-    lows, highs = pixels.min((0, 1)), pixels.max((0, 1))  # of each channel
-    c = int((highs - lows).argmax())
-    low, high = int(lows[c]), int(highs[c])
-    if high - low > NARROW:  # nearly every image
-        return low, high, float("inf")
-    return low, high, float(pixels.std((0, 1), np.float32).max())

@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from ..folder import Progress, in_threads
-from ..images import ImageError, decode
+from ..images import ImageError, decode, probe
+from ..large import room_for
 from ..resize import resize
 
 SIDE = 144  # pixels of the longer side: sharp on screens that draw 112 with more
@@ -23,7 +24,8 @@ def thumbnails(paths: Sequence[Path], progress: Progress | None = None) -> dict[
 
 def _thumbnail(path: Path) -> str | None:
     try:
-        image = decode(path, 3, at_least=(SIDE, SIDE))
+        with room_for(probe(path).size):
+            image = decode(path, 3, at_least=(SIDE, SIDE))
     except ImageError:
         return None
     H, W, _ = image.shape
