@@ -150,6 +150,18 @@ def test_the_same_bits_for_any_number_of_threads(kernel: str):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+def test_no_images(kernel: str, algorithm: str):
+    case = conv_case(
+        kernel, Conv("none", (0, 9, 7, 16), (3, 3), 16, pad=SAME), np.random.default_rng(0)
+    )
+    (output,) = run(by(case, algorithm), cpu.TABLE[kernel], np.float32).values()
+    np.testing.assert_array_equal(
+        output, np.zeros((3, 3, 16, 16) if "dw" in kernel else (0, 9, 7, 16))
+    )
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_what_is_not_a_number_survives(kernel: str):
     """It may spread over its patch, unlike in the direct algorithm, but is never lost."""
     geometry = Conv("", (2, 12, 12, 16), (3, 3), 16, pad=SAME)

@@ -39,6 +39,9 @@ def applies(geometry: Geometry, dtype: np.dtype) -> bool:
     The transforms multiply by up to 8 and take differences, which costs about three bits. Those who
     ask for float64 ask for exactness, so they are computed directly. bfloat16 has so few bits that
     between loading and storing them single precision is exactness.
+
+    A pixel that is not finite spoils all outputs of the patches that it lies in, not only those
+    whose window holds it: infinity minus infinity is not a number.
     """
     return (
         dtype.name in ("float32", "bfloat16")

@@ -49,7 +49,7 @@ def weight_gradient(dw: Array, x: Array, dy: Array, geometry: Geometry) -> None:
     parts = -(-O // width)
     C_whole = whole_vectors(C, dw.itemsize)
     fitting = CACHE_NUMBERS // (PLANES * (C_whole + width))
-    block = min(max(fitting, FEWEST), N * down * across)
+    block = max(min(max(fitting, FEWEST), N * down * across), 1)
     size = PLANES * rows * width  # of a part of du
     slices = slice_count(N * down * across, 2 * block, size * parts)
     partial = borrow("partial", slices * parts * size, dw.dtype)
@@ -97,7 +97,7 @@ def _multiply_patches(
         here = min(width, O - channel)  # channels of this part
         begin = task // parts * length
         end = min(begin + length, total)
-        for first in range(begin, max(end, begin + 1), block):
+        for first in range(begin, max(end, begin + 1), block):  # no images: a block of none, zeros
             count = min(block, end - first)
             for p in range(count):
                 n, i = divmod((first + p) // across, down)
