@@ -1,6 +1,7 @@
 """Each check, on files made for it; expectations by hand."""
 
 import shutil
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -95,6 +96,23 @@ def test_troubles_that_pass_are_no_reason_to_reject(
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
     (finding,) = found(tmp_path, "unreadable").values()
     assert finding.severity == "warn" and survey(tmp_path).rejects == ()
+
+
+def test_a_folder_that_cannot_be_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(tmp_path / "a" / "0.png", 0)
+    (tmp_path / "a" / "closed").mkdir()
+    iterdir = Path.iterdir
+
+    def refuse(path: Path) -> Iterator[Path]:  # who runs the tests may be allowed to read all
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    finding = found(tmp_path, "unreadable")["a/closed"]
+    assert finding.reason == "it cannot be looked into (Permission denied)"
 
 
 def test_strays_are_told_and_stay(tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ def clean(
         moved = len(_sorted_out(done)[0])
         raise DataError(
             f"Rejected images cannot be moved to {folder}: {_reason(error)}. "
-            f"{moved:,} of {len(found.rejects):,} were moved before, and nothing is lost; the same "
-            "command does the rest."
+            f"{moved:,} of {len(found.rejects):,} were moved before, and nothing is lost; that "
+            "mended, the same command does the rest."
         ) from error
     return Cleaned(folder, *_sorted_out(done))
 

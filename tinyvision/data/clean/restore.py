@@ -62,8 +62,8 @@ def restore(
         where = f"{error.filename}: " if error.filename else ""
         raise DataError(
             f"Rejected images cannot be moved back to {root}: {where}{error.strerror or error}. "
-            f"{len(moved):,} were moved before, and nothing is lost; the same command does the "
-            "rest."
+            f"{len(moved):,} were moved before, and nothing is lost; that mended, the same "
+            "command does the rest."
         ) from error
     return Cleaned(folder, tuple(moved), tuple(left))
 

@@ -163,7 +163,7 @@ def survey(
     ]
     counts = {part: dict.fromkeys(by_class, 0) for part, by_class in layout.parts.items()}
     images: list[Seen] = []
-    findings = [Finding("stray", "warn", Place(Path(s.path)), s.reason) for s in layout.strays]
+    findings = [_stray(skipped) for skipped in layout.strays]
     real_root = layout.root.resolve()
     for seen in in_threads(lambda at: look_at(at, real_root, layout.root), places, progress):
         if isinstance(seen, Finding):
@@ -191,6 +191,11 @@ def survey(
         ),
         images=tuple(images),
     )
+
+
+def _stray(skipped: Skipped) -> Finding:
+    path = Path(skipped.path)  # a file without a class, or a folder that cannot be looked into
+    return Finding("unreadable" if path.is_dir() else "stray", "warn", Place(path), skipped.reason)
 
 
 def _check(images: Sequence[Seen], size: tuple[int, int]) -> list[Finding]:
