@@ -10,6 +10,12 @@ import pytest
 from benchmarks import contest, machine
 from benchmarks.table import print_table
 
+# Each thread keeps a core of its own, whoever it works for. Otherwise a system may leave two on one
+# core while another idles, and times become multiples of its time slice. OpenMP reads the first of
+# these when it is loaded; after that Numba would count the cores of the first thread alone: one.
+os.environ.setdefault("OMP_PROC_BIND", "true")
+os.environ.setdefault("NUMBA_NUM_THREADS", str(os.cpu_count() or 1))
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--threads", type=int, default=None, help="threads for every contestant")

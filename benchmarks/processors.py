@@ -39,6 +39,8 @@ TARGETS: dict[str, dict[str, str]] = {
         "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
     },
 }
+# Each thread keeps its core, which Numba then has to be told the number of.
+BOUND = {"OMP_PROC_BIND": "true", "NUMBA_NUM_THREADS": str(os.cpu_count() or 1)}
 N, H, C, O = 128, 16, 64, 128
 I = 1024
 ROUNDS = 15
@@ -139,20 +141,18 @@ def _torch(torch: Any, x: Any, w: Any, dy: Any, a: Any, b: Any) -> dict[str, Any
 
 def run_all() -> dict[str, Any]:
     """Measure every target, each in a fresh process, and return all figures with the machine."""
-    import numba
-
     figures = {}
     for name in runnable():
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.processors", "--here"],
-            env={**os.environ, **TARGETS[name]},
+            env={**os.environ, **BOUND, **TARGETS[name]},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
         figures[name] = json.loads(done.stdout)
     return {
-        "machine": {**machine.describe(), "threads": numba.get_num_threads()},
+        "machine": {**machine.describe(), "threads": os.cpu_count() or 1},
         "work": f"3x3 convolution {N} x {H}x{H}x{C} -> {O}; dense {I} x {I} -> {I}",
         "processors": figures,
     }
