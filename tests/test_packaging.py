@@ -110,7 +110,7 @@ def _package_files() -> set[str]:
 
 
 def _tracked(folder: Path) -> list[Path]:
-    kinds = (".py", ".cu", ".cuh", ".typed", ".safetensors")
+    kinds = (".py", ".cu", ".cuh", ".css", ".typed", ".safetensors")
     return [path for path in folder.rglob("*") if path.suffix in kinds]
 
 

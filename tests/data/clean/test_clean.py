@@ -173,6 +173,11 @@ def test_a_damaged_journal(photos: Path) -> None:
     path.write_bytes(whole + b'{"action": "rejec')  # killed in the middle of a line
     assert len(restore(photos).moved) == 3
     assert [line["action"] for line in journal(path.parent)] == ["rejected"] * 3 + ["restored"] * 3
+    path.write_bytes(whole.rstrip(b"\n"))  # by an editor: the last line counts all the same
+    for target, source in MOVED.items():
+        (path.parent / target).parent.mkdir(parents=True)
+        (photos / source).rename(path.parent / target)
+    assert len(restore(photos).moved) == 3 and len(journal(path.parent)) == 6
     path.write_bytes(b'{"action": "rejected"}\n' + whole)
     with pytest.raises(DataError, match=r"rejected\.jsonl, line 1 cannot be read \(it has no from"):
         restore(photos)

@@ -7,12 +7,12 @@ itself, which is still in its place.
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from ...errors import DataError
-from ..collect.manifest import append_whole, utc_now
+from ..jsonlines import append_whole, load_lines, to_line, utc_now
 
 NAME = "rejected.jsonl"
 
@@ -47,8 +47,7 @@ class Move:
     def line(self) -> bytes:
         """Write the move as a line of JSON, in which ``source`` and ``target`` are from and to."""
         known = {_KEYS.get(name, name): value for name, value in asdict(self).items()}
-        # what is no Unicode becomes an escape that JSON reads back
-        return json.dumps(known, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        return to_line(known)
 
     @classmethod
     def read(cls, line: bytes) -> Self:
@@ -90,12 +89,12 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self.aside: dict[str, Move] = {}  # by target: those that went and have not come back
-        self._file = self.path.open("a+b", buffering=0)
-        try:
-            self._load()
-        except BaseException:
-            self._file.close()
-            raise
+        with suppress(FileNotFoundError):
+            # a line that was cut short was cut before its move
+            advice = "The image it spoke of stays where it is."
+            for move in load_lines(self.path, Move.read, advice):
+                self._remember(move)
+        self._file = self.path.open("ab", buffering=0)
 
     def append(self, move: Move) -> Move:
         """Write a move down and bring it to the disk; returned with its time."""
@@ -108,22 +107,6 @@ class Journal:
     def close(self) -> None:
         """Close it."""
         self._file.close()
-
-    def _load(self) -> None:
-        content = self.path.read_bytes()
-        *lines, torso = content.split(b"\n")
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                self._remember(Move.read(line))
-            except ValueError as error:
-                raise DataError(
-                    f"{self.path}, line {number} cannot be read ({error}); repair or delete the "
-                    "line. The image it spoke of stays where it is."
-                ) from None
-        if torso:  # killed in the middle of a line, so before its move
-            self._file.truncate(len(content) - len(torso))
 
     def _remember(self, move: Move) -> None:
         self.aside.pop(move.target, None)

@@ -10,12 +10,10 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
-from io import FileIO
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from ...errors import DataError
+from ..jsonlines import append_whole, load_lines, to_line, utc_now
 
 NAME = "manifest.jsonl"
 Status = Literal["stored", "duplicate", "refused", "failed"]
@@ -83,8 +81,7 @@ class Record:
     def line(self) -> bytes:
         """Write the record as a line of JSON."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
-        # what is no Unicode becomes an escape that JSON reads back
-        return json.dumps(known, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        return to_line(known)
 
     @classmethod
     def read(cls, line: bytes) -> Self:
@@ -102,29 +99,6 @@ class Record:
             raise ValueError("its status is none of " + ", ".join(get_args(Status)))
         names = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in found.items() if name in names})
-
-
-def utc_now() -> str:
-    """Return the time as ``2026-01-31T23:59:59Z`` (ISO 8601)."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def append_whole(file: FileIO, line: bytes) -> None:
-    """Append a line to an unbuffered file, whole or not at all.
-
-    Raises
-    ------
-    OSError
-        The disk is full, for example. The file then ends where it ended before.
-    """
-    size = os.fstat(file.fileno()).st_size
-    try:
-        while line:
-            line = line[file.write(line) :]
-    except BaseException:
-        with suppress(OSError):
-            file.truncate(size)
-        raise
 
 
 class Manifest:
@@ -147,7 +121,9 @@ class Manifest:
         self.path = path
         self.records: dict[str, Record] = {}  # by address
         with suppress(FileNotFoundError):
-            self._load(path.read_bytes())
+            advice = "What it spoke of will be fetched again."
+            for record in load_lines(path, Record.read, advice):
+                self.records[record.url] = record
         self._file = path.open("ab", buffering=0)
 
     def append(self, record: Record) -> Record:
@@ -168,26 +144,3 @@ class Manifest:
         with suppress(OSError):  # nothing to be done; each line has been written
             os.fsync(self._file.fileno())
         self._file.close()
-
-    def _load(self, content: bytes) -> None:
-        *lines, tail = content.split(b"\n")
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                record = Record.read(line)
-            except (ValueError, TypeError) as error:
-                raise DataError(
-                    f"{self.path}, line {number} cannot be read ({error}); repair or delete the "
-                    "line. What it spoke of will be fetched again."
-                ) from None
-            self.records[record.url] = record
-        if not tail:
-            return
-        try:  # an editor that ends the file without a line break
-            record = Record.read(tail)
-            self.records[record.url] = record
-            with self.path.open("ab") as file:
-                file.write(b"\n")
-        except (ValueError, TypeError):  # killed in the middle of a line
-            os.truncate(self.path, len(content) - len(tail))
