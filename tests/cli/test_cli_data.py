@@ -147,6 +147,8 @@ def test_mistakes(
     assert done.code == code
     assert message in " ".join(done.err.replace("│", " ").split())
     assert sum(path.is_file() for path in photos.rglob("*")) == 13
+    if "--rejected" in words:
+        assert done.out == ""  # refused before hours of reading
 
 
 def test_a_model_of_other_classes(tinyvision: Command, photos: Path, model: Path) -> None:

@@ -79,3 +79,12 @@ def test_refused(tmp_path: Path) -> None:
         contact_sheet(make([0, 0]), tmp_path / "x.png")
     with pytest.raises(DataError, match="got 2 images and 0 for each class"):
         contact_sheet(make([1, 1]), tmp_path / "x.png", per_class=0)
+
+
+def test_some_images_with_the_counts_of_all_draw_the_same_page(tmp_path: Path) -> None:
+    everything = make([20, 9])
+    rows = [0, 2, 5, 8, 10, 13, 16, 19, 20, 21, 22, 23, 24, 25, 26, 28]  # 8 of each, spread
+    page = draw(everything, tmp_path)
+    contact_sheet(everything.subset(rows), tmp_path / "some.png", counts=everything.counts())
+    with Image.open(tmp_path / "some.png") as some:
+        np.testing.assert_array_equal(np.asarray(some), page)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.clean.rejects import MOVED, journal, tree
-from tests.data.folders import paint
+from tests.data.folders import paint, put
 from tinyvision.data import Cleaned, clean, find_files, rejected_folder, restore, survey
 from tinyvision.errors import DataError
 
@@ -62,6 +62,18 @@ def test_nothing_is_overwritten(photos: Path) -> None:
     assert left.path.endswith("copy (2).png") and "there is another file at" in left.reason
     assert (photos / "train" / "cat" / "copy.png").read_text() == "new"
     assert len(restored.moved) == 2 and (mine.parent / "copy (2).png").is_file()
+
+
+def test_what_is_rejected_twice_moves_once(photos: Path) -> None:
+    """Blank images that are also copies of each other all go, as blank ones."""
+    for name in "xyz":
+        put(photos / "train" / "cat" / f"{name}.png", 7)
+    found = survey(photos)
+    assert len(found.of("blank")) == 3 and len(found.of("duplicate")) == 3
+    cleaned = clean(found)
+    assert cleaned.left == ()
+    targets = {move.target for move in cleaned.moved}
+    assert targets == MOVED.keys() | {f"blank/train/cat/{name}.png" for name in "xyz"}
 
 
 def test_the_same_reject_once_more_is_kept_as_well(photos: Path) -> None:
