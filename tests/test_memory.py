@@ -131,6 +131,14 @@ def test_what_is_left_of_other_work_makes_room():
     assert memory.MOST_IDLE // 2 < memory.release() <= memory.MOST_IDLE
 
 
+def test_what_is_too_large_to_be_kept_drives_out_nothing():
+    kept = memory.empty(LARGE, np.float32)
+    size = memory.block_size(kept.nbytes)
+    large = memory.empty((memory.MOST_IDLE + 1,), np.uint8)  # untouched: no page of it exists
+    del kept, large
+    assert memory.release() == size
+
+
 @pytest.mark.parametrize("nbytes", [memory.SMALLEST, 10**6 + 1, 33_554_432, 33_554_433, 10**9 + 7])
 def test_a_block_is_hardly_larger_than_what_it_holds(nbytes: int):
     size = memory.block_size(nbytes)

@@ -38,6 +38,8 @@ class _Lease:
     def __del__(self, idle: dict[int, deque[_Block]] = _idle, most: int = MOST_IDLE) -> None:
         # Defaults, because a module's names may be gone when the last arrays die at exit.
         block = self._block
+        if block.nbytes * (len(idle.get(block.nbytes, ())) + 1) > most:
+            return  # even the room of all others would not do
         kept = list(idle.items())
         room = most - sum(size * len(blocks) for size, blocks in kept) - block.nbytes
         for size, blocks in kept:
