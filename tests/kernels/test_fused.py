@@ -212,6 +212,14 @@ def test_nan_goes_through_each_relu_and_its_gradient_stops_there(backend):
 
 
 @on_each_backend
+def test_given_statistics_keep_to_its_own_cell_what_is_not_finite(backend):
+    dy, x = [[INF], [NAN], [2.0], [3.0]], [[1.0], [2.0], [3.0], [4.0]]
+    given = dy, x, [2.0], [0.0], [0.25]  # gamma, mean and variance
+    dx, *_ = call(TABLES[backend], "batch_norm_infer_grad", [(4, 1), (1,), (1,)], *given, 0.0)
+    np.testing.assert_array_equal(dx.ravel(), [INF, NAN, 8, 12])
+
+
+@on_each_backend
 def test_a_residual_blocks_end_by_hand(backend):
     x = [[1.0], [5.0]]  # mean 3, variance 4
     y = call(

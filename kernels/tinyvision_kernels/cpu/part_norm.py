@@ -260,8 +260,10 @@ def _level_and_slope(
             sum_g += sums[chunk, 0, c] * gamma[c]
             sum_g_deviation += sums[chunk, 1, c] * gamma[c]
         inverse = np.float64(inv_std[part, g])
-        level = weight * inverse * sum_g
-        slope = weight * inverse * inverse * inverse * sum_g_deviation
+        level = slope = 0.0
+        if weight > 0:  # 0 times a sum that is not finite would be NaN
+            level = weight * inverse * sum_g
+            slope = weight * inverse * inverse * inverse * sum_g_deviation
         for c in range(g * width, (g + 1) * width):
             rows[part, 3, c] = level
             rows[part, 4, c] = slope
