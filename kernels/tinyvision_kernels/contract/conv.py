@@ -110,4 +110,5 @@ def conv2d_dw(
 def bias_grad(dy: Shape) -> tuple[Shape, ...]:
     """db[o] = sum of dy over all axes but the last."""
     need(len(dy) >= 1, "dy must have a last axis of channels, it is a single number")
+    need(dy[-1] >= 1, f"dy has no channels, it is {dy}")
     return (dy[-1:],)

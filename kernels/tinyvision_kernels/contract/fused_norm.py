@@ -12,7 +12,7 @@ a or b, dx in that of x or dy, dresidual in that of dy or y.
 from math import prod
 
 from .fused_conv import POOL
-from .norm import batch_norm, batch_norm_grad, batch_norm_infer
+from .norm import batch_norm, batch_norm_grad, batch_norm_infer, channels_of
 from .pool import max_pool2d, max_pool2d_dx
 from .registry import Shape, each, kernel, need, rank, same
 
@@ -22,8 +22,7 @@ def batch_norm_statistics(
     running_mean: Shape, running_var: Shape, x: Shape, eps: float, momentum: float
 ) -> tuple[Shape, ...]:
     """Take the statistics that batch_norm takes, and update the running ones as it does."""
-    need(len(x) >= 2, f"x must be (..., C), it is {x}")
-    each(x[-1:], running_mean=running_mean, running_var=running_var)
+    each(channels_of(x), running_mean=running_mean, running_var=running_var)
     need(
         prod(x[:-1]) > 1,
         f"one value a channel has no variance, x is {x}: train on larger batches or images",
@@ -36,8 +35,7 @@ def batch_norm_apply(
     x: Shape, gamma: Shape, beta: Shape, mean: Shape, inv_std: Shape
 ) -> tuple[Shape, ...]:
     """y = xhat * gamma + beta: what batch_norm does with its statistics."""
-    need(len(x) >= 2, f"x must be (..., C), it is {x}")
-    each(x[-1:], gamma=gamma, beta=beta, mean=mean, inv_std=inv_std)
+    each(channels_of(x), gamma=gamma, beta=beta, mean=mean, inv_std=inv_std)
     return (x,)
 
 

@@ -9,13 +9,16 @@ from math import prod
 from .registry import Shape, each, kernel, need, rank
 
 
-def _channels(x: Shape) -> Shape:
+def channels_of(x: Shape) -> Shape:
+    """Return the shape of vectors that go with x (..., C)."""
     need(len(x) >= 2, f"x must be (..., C), it is {x}")
+    need(x[-1] >= 1, f"x has no channels, it is {x}")
     return x[-1:]
 
 
 def _grouped(x: Shape, groups: int) -> Shape:
     rank("x", x, "NHWC")
+    channels_of(x)
     need(
         groups >= 1 and x[3] % groups == 0,
         f"C={x[3]} channels do not divide into {groups} groups",
@@ -38,7 +41,7 @@ def batch_norm(
     running += momentum * (batch - running), the variance with M - 1 in its denominator (M cells a
     channel), as inference should not underestimate it. Source: Ioffe and Szegedy 2015.
     """
-    C = _channels(x)
+    C = channels_of(x)
     each(C, running_mean=running_mean, running_var=running_var, gamma=gamma, beta=beta)
     need(
         prod(x[:-1]) > 1,
@@ -56,7 +59,7 @@ def batch_norm_grad(
     dbeta = sum dy and dgamma = sum dy * xhat, both over all axes but the last.
     """
     need(dy == x, f"dy {dy} and x {x} differ in shape")
-    each(_channels(x), gamma=gamma, mean=mean, inv_std=inv_std)
+    each(channels_of(x), gamma=gamma, mean=mean, inv_std=inv_std)
     return (x, gamma, gamma)
 
 
@@ -65,7 +68,7 @@ def batch_norm_infer(
     x: Shape, gamma: Shape, beta: Shape, mean: Shape, var: Shape, eps: float
 ) -> tuple[Shape, ...]:
     """Normalise with given statistics: y = (x - mean) / sqrt(var + eps) * gamma + beta."""
-    each(_channels(x), gamma=gamma, beta=beta, mean=mean, var=var)
+    each(channels_of(x), gamma=gamma, beta=beta, mean=mean, var=var)
     return (x,)
 
 
@@ -75,7 +78,7 @@ def batch_norm_infer_grad(
 ) -> tuple[Shape, ...]:
     """dx = dy * gamma * inv_std, dgamma = sum dy * xhat, dbeta = sum dy: mean and var are given."""
     need(dy == x, f"dy {dy} and x {x} differ in shape")
-    each(_channels(x), gamma=gamma, mean=mean, var=var)
+    each(channels_of(x), gamma=gamma, mean=mean, var=var)
     return (x, gamma, gamma)
 
 
