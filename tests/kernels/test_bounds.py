@@ -12,10 +12,11 @@ import mmap
 import signal
 import sys
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from tests.kernels.agreement import assert_agrees
 from tests.kernels.case import Case, dtypes
@@ -26,8 +27,9 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 import numba
 
 from tests.kernels import test_cpu_conv_algorithms as algorithms
+from tests.kernels import test_fused_algorithms as fused
 from tests.kernels.fresh import start
-from tests.kernels.geometries import CONV
+from tests.kernels.geometries import CONV, Conv, conv_geometries
 from tinyvision_kernels import cpu
 from tinyvision_kernels.cpu import scratch
 
@@ -63,12 +65,36 @@ def every_call() -> Iterator[tuple[Case, dict[str, str], type]]:
                 yield case, {}, dtype
     rng = np.random.default_rng(0)
     for kernel, direction in algorithms.KERNELS.items():
-        for geometry in (*CONV, *algorithms.LARGE):
+        for geometry in (*CONV, *algorithms.LARGE, *random_geometries()):
             case = conv_case(kernel, geometry, rng)
             for name, module in algorithms.ALGORITHMS.items():
                 for dtype in dtypes(kernel) if hasattr(module, direction) else ():
                     if algorithms.applies(name, case, dtype):
                         yield case, {"algorithm": name}, dtype
+    for kernel in fused.KERNELS:
+        for geometry in (*CONV, *algorithms.LARGE, *fused.MORE, *random_geometries()):
+            if min(geometry.positions()) < 2:
+                continue  # no window of 2x2
+            case = conv_case(kernel, geometry, rng)
+            for name in fused.ALGORITHMS:
+                for dtype in dtypes(kernel):
+                    if fused.fits(name, case, dtype):
+                        yield case, {"algorithm": name}, dtype
+
+
+@lru_cache
+def random_geometries() -> list[Conv]:
+    drawn: list[Conv] = []
+
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    @given(conv_geometries())
+    def draw(geometry: Conv) -> None:
+        drawn.append(geometry)
+        if geometry.groups == 1:  # for the algorithms that take 3 x 3 windows and steps of 1 only
+            drawn.append(Conv("random 3x3", geometry.x, (3, 3), geometry.O, pad=(2, 3, 3, 2)))
+
+    draw()
+    return drawn
 
 
 def run_everything(side: str) -> None:
@@ -82,12 +108,12 @@ def run_everything(side: str) -> None:
     for module in list(sys.modules.values()):
         if getattr(module, "borrow", None) is scratch.borrow:
             module.borrow = borrow
-    for case, settings, dtype in every_call():
-        print(f"{case.kernel} [{case.id}] {dtype.__name__} {settings}", flush=True)
-        kernel = partial(cpu.TABLE[case.kernel], **settings)
+    for case, how, dtype in every_call():
+        print(f"{case.kernel} [{case.id}] {dtype.__name__} {how}", flush=True)
+        kernel = partial(cpu.TABLE[case.kernel], **how)
         to_device = partial(copied, side=side)
         with np.errstate(all="ignore"):
-            if settings == {"algorithm": "winograd"}:  # whose rounding is another one
+            if how == {"algorithm": "winograd"}:  # whose rounding is another one
                 for array in run(case, kernel, dtype, to_device=to_device).values():
                     assert np.isfinite(array.astype(np.float32)).all()
             else:
@@ -102,7 +128,7 @@ def test_kernels_touch_nothing_beyond_their_arrays(side: str):
     out, err = process.communicate()
     calls = out.splitlines()
     assert process.returncode == 0, f"{calls[-1:]} ended with {process.returncode}: {err}"
-    assert len(calls) > 1000
+    assert len(calls) > 3000
 
 
 @pytest.mark.parametrize(("side", "at"), [("end", 12), ("start", -1)])
