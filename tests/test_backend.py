@@ -311,6 +311,12 @@ def test_bfloat16_goes_where_the_contract_has_it(kernels: backend.Kernels) -> No
         kernels.dense(np.ones((2, 3)), np.ones((3, 4)), np.ones(4, np.float32))
 
 
+def test_both_sides_of_a_sum_may_be_bfloat16(kernels: backend.Kernels) -> None:
+    x = np.array([1.5, -3.0]).astype(backend.BFLOAT16)
+    y = kernels.add_relu(x, x)
+    assert (y.dtype, y.tolist()) == (backend.BFLOAT16, [3, 0])
+
+
 def test_the_reference_has_every_kernel() -> None:
     assert set(reference.TABLE) == set(KERNELS)
 

@@ -187,8 +187,7 @@ def _activation(kernel: str, case_id: str, x: np.ndarray, rng: np.random.Generat
     }
     given = {
         "x": x,
-        "a": x,
-        "b": np.roll(x, 1),
+        "residual": np.roll(x, 1),
         "y": images.get(kernel),
         "dy": rng.standard_normal(x.shape),
         "slope": 0.1,

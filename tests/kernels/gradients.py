@@ -66,4 +66,4 @@ def gradients(
 
 def _owners(forward: str, output: str) -> tuple[str, ...]:
     """Whose gradient an output is."""
-    return ("a", "b") if forward == "add_relu" else (output.removeprefix("d"),)
+    return ("x", "residual") if forward == "add_relu" else (output.removeprefix("d"),)

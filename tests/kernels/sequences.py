@@ -103,7 +103,7 @@ SEQUENCES: dict[str, Callable[[Call, Known], Known]] = {
         call, call("batch_norm_apply", g)["y"]
     ),
     "batch_norm_apply_add_relu": lambda call, g: call(
-        "add_relu", {"a": call("batch_norm_apply", g)["y"], "b": g["residual"]}
+        "add_relu", {"x": call("batch_norm_apply", g)["y"], "residual": g["residual"]}
     ),
     "batch_norm_relu": _batch_norm_relu,
     "batch_norm_infer_relu": lambda call, g: _relu(call, call("batch_norm_infer", g)["y"]),

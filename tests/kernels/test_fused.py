@@ -114,8 +114,8 @@ IN_PLACE = [
     ("batch_norm_add_relu_grad", "dx", "dy"),
     ("batch_norm_add_relu_grad", "dresidual", "dy"),
     ("batch_norm_add_relu_grad", "dresidual", "y"),
-    ("add_relu", "y", "a"),
-    ("add_relu", "y", "b"),
+    ("add_relu", "y", "x"),
+    ("add_relu", "y", "residual"),
 ]
 
 

@@ -5,8 +5,8 @@ with the convolution (``conv2d_statistics``); the second takes what follows alon
 :mod:`.norm`: x (..., C), vectors (C,), xhat = (x - mean) * inv_std.
 
 Each kernel equals the named kernels one after another, bit for bit wherever no sum is taken in
-another order. An output may lie in the memory of what it follows from: y in that of x, residual,
-a or b, dx in that of x or dy, dresidual in that of dy or y.
+another order. An output may lie in the memory of what it follows from: y in that of x or
+residual, dx in that of x or dy, dresidual in that of dy or y.
 """
 
 from math import prod
@@ -128,6 +128,6 @@ def batch_norm_add_relu_grad(
 
 
 @kernel("y", bfloat16=True)
-def add_relu(a: Shape, b: Shape) -> tuple[Shape, ...]:
-    """y = relu(a + b); backward: relu_dx, whose one result is the gradient of a and of b."""
-    return same(a, b)
+def add_relu(x: Shape, residual: Shape) -> tuple[Shape, ...]:
+    """y = relu(x + residual); backward: relu_dx, whose one result is the gradient of both."""
+    return same(x, residual)

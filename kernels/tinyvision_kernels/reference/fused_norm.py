@@ -146,6 +146,6 @@ def batch_norm_add_relu_grad(
     batch_norm_grad(xp, dx, dgamma, dbeta, dresidual, x, gamma, mean, inv_std)
 
 
-def add_relu(xp: Any, y: Any, a: Any, b: Any) -> None:
-    """y = max(a + b, 0)."""
-    relu(xp, y, a + b)
+def add_relu(xp: Any, y: Any, x: Any, residual: Any) -> None:
+    """y = max(x + residual, 0)."""
+    relu(xp, y, x + residual)
