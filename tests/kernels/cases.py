@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tests.kernels import geometries
+from tests.kernels.augment_inputs import augment_cases
 from tests.kernels.case import Case, dtypes, make, run
 from tests.kernels.geometries import Conv, Pool
 from tests.kernels.norm_inputs import around_norm, running_statistics, statistics
@@ -273,7 +274,7 @@ def _norm(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
     if kernel.startswith("layer"):
         shapes = [(1, 2), (5, 3), (7, 33), (4, 500)]
     elif kernel.startswith("group"):
-        shapes = [(1, 1, 2, 1), (2, 3, 4, 6), (3, 5, 7, 33), (2, 9, 8, 48)]
+        shapes = [(1, 1, 2, 1), (2, 3, 4, 6), (3, 5, 7, 33), (2, 9, 8, 48), (2, 33, 31, 18)]
     else:
         shapes = [(2, 1), (7, 5), (2, 3, 4, 6), (3, 5, 7, 33), (4, 33, 31, 17)]
     for shape in shapes:
@@ -330,6 +331,12 @@ def _random_bits(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
         yield make(kernel, f"{count}", given)
 
 
+def _random_bits_at(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    for count in (1, 5, 300):
+        given = {"places": rng.integers(0, 2**62, count), "seed": 2**63 + count}
+        yield make(kernel, f"{count}", {**given, "purpose": 2**32 - 1, "step": count})
+
+
 _CONV = (
     *("conv2d", "conv2d_dx", "conv2d_dw"),
     *("conv2d_relu", "conv2d_relu_max_pool", "conv2d_statistics"),
@@ -366,4 +373,7 @@ _MAKERS: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
     **dict.fromkeys(("dropout", "add_relu"), _elementwise),
     "sum_of_squares": _sum_of_squares,
     "random_bits": _random_bits,
+    "random_bits_at": _random_bits_at,
+    **dict.fromkeys(("crop_images", "warp_images"), augment_cases),
+    **dict.fromkeys(("blur_images", "noise_images", "mix_images"), augment_cases),
 }

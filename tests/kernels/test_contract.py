@@ -66,6 +66,8 @@ SHAPES = [
     ("softmax_cross_entropy", [(5, 10), (5,), (10,), 0.1], [(5,), (5, 10)]),
     ("random_bits", [12, 0, 0, 0], [(12,)]),
     ("sum_of_squares", [(99,)], [(1,)]),
+    ("random_bits_at", [(5,), 0, 0, 0], [(5, 4)]),
+    ("crop_images", [(2, 5, 6, 3), (2, 4), (2, 7), (3,), (2, 1, 4), (3, 256)], [(2, 4, 7, 3)]),
 ]
 
 
@@ -144,6 +146,12 @@ MISFITS = [
     ("sgd_step", [(5,), (5,), None, (6,), *STEP], "g must be (5,), it is (6,)"),
     ("sgd_step", [(5,), (5,), (6,), (5,), *STEP], "average must be (5,), it is (6,)"),
     ("adam_step", [V, V, (3,), V, V, *[0] * 9], "v must be (4,), it is (3,)"),
+    ("crop_images", [X, (3, 6), (2, 6), V, (2, 1, 4), (4, 256)], "a row for each of 2 images"),
+    ("crop_images", [X, (2, 6), (2, 6), V, (2, 4), (4, 256)], "holes must be (2, B, 4)"),
+    ("warp_images", [X, (2, 6), (6,), (18,), V, (2, 0, 4), (2, 4, 5), V, V], "rows must be (18,)"),
+    ("blur_images", [X, (2, 0)], "the weight at distance 0"),
+    ("noise_images", [X, (2,), (3,), 0, 0, 0], "positions must be (2,), it is (3,)"),
+    ("mix_images", [X, (2,), (2,), (2, 5)], "boxes must be (2, 4), it is (2, 5)"),
     ("rmsprop_step", [V, (3,), V, None, V, *[0] * 7], "square must be (4,), it is (3,)"),
 ]
 

@@ -22,6 +22,7 @@ def ones(*shape: int) -> np.ndarray:
 
 
 X, WINNERS, LABELS = empty(6, 4, 6), np.zeros((0, 3, 2, 6), np.uint8), np.zeros(0, np.int64)
+BYTES, FILL, HOLES = np.zeros((0, 6, 4, 3), "u1"), np.zeros(3, "u1"), np.zeros((0, 1, 4), "i8")
 CALLS: dict[str, tuple[Any, ...]] = {
     "conv2d": (X, ones(3, 3, 3, 4), ones(4), STEP, NO_PAD, STEP, 2),
     "conv2d_dx": (empty(4, 2, 4), ones(3, 3, 3, 4), (6, 4), STEP, NO_PAD, STEP, 2),
@@ -61,6 +62,15 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "batch_norm_apply_add_relu": (X, X, ones(6), ones(6), ones(6), ones(6)),
     "batch_norm_infer_relu": (X, ones(6), ones(6), ones(6), ones(6), 1e-5),
     "add_relu": (X, X),
+    "random_bits_at": (LABELS, 1, 2, 3),
+    "crop_images": (BYTES, empty(6).astype("i8"), empty(4).astype("i8"), FILL, HOLES, ones(3, 256)),
+    "warp_images": (
+        *(BYTES, empty(6).astype("i8"), np.arange(18), np.arange(12), FILL, HOLES),
+        *(empty(3, 4), ones(3), ones(3)),
+    ),
+    "blur_images": (BYTES, empty(3).astype("i8")),
+    "noise_images": (BYTES, LABELS, LABELS, 1, 2, 3),
+    "mix_images": (X, LABELS, LABELS.astype("f4"), HOLES[:, 0]),
 }
 
 

@@ -7,10 +7,11 @@ the same name in ``reference/``, ``cpu/`` or ``cuda/`` and is called as ::
 
     implementation(*outputs, *updates, *inputs, *settings)
 
-with C-contiguous arrays of one float type (labels are int64): it fills ``outputs``, which hold
-garbage before, changes ``updates`` in place, and otherwise touches nothing, validates nothing, and
-knows no class. So a contract is all that a backend, a test or a planner needs to call any
-implementation. The reference kernels take the array module as one more argument, in front.
+with C-contiguous arrays of one float type (labels are int64, raw images uint8): it fills
+``outputs``, which hold garbage before, changes ``updates`` in place, and otherwise touches nothing,
+validates nothing, and knows no class. So a contract is all that a backend, a test or a planner
+needs to call any implementation. The reference kernels take the array module as one more argument,
+in front.
 
 The one float type is float32 or float64. Some kernels take bfloat16 as well, the upper half of a
 float32: its range in half the memory, with two to three digits. They multiply such numbers exactly,
@@ -22,7 +23,19 @@ window cells, I inputs of a dense layer, M rows, K classes, D features, G groups
 ``d``: ``dy`` is dloss/dy.
 """
 
-from . import activation, conv, dense, fused_conv, fused_norm, loss, norm, pool, random, update
+from . import (
+    activation,
+    augment,
+    conv,
+    dense,
+    fused_conv,
+    fused_norm,
+    loss,
+    norm,
+    pool,
+    random,
+    update,
+)
 from .registry import FLOAT32, KERNELS, Contract, OptionalShape, Pads, Pair, Shape, ShapeError
 from .window import window_count, windows
 
@@ -36,6 +49,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "activation",
+    "augment",
     "conv",
     "dense",
     "fused_conv",

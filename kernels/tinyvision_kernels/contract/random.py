@@ -1,6 +1,6 @@
 """Contracts of everything that draws random numbers."""
 
-from .registry import Shape, kernel, need
+from .registry import Shape, kernel, need, rank
 
 # The constants of Philox4x32-10, part of the formula: every implementation draws the same words.
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -27,3 +27,13 @@ def random_bits(count: int, seed: int, purpose: int, step: int) -> tuple[Shape, 
     Element i is word i % 4 of the block with counter (i // 4 in two words, step, purpose).
     """
     return ((count,),)
+
+
+@kernel("bits", dtypes={"bits": "uint32", "places": "int64"})
+def random_bits_at(places: Shape, seed: int, purpose: int, step: int) -> tuple[Shape, ...]:
+    """Fill row n with elements 4 p .. 4 p + 3 of that draw, p = places[n].
+
+    So what belongs to one thing of very many is drawn without the others.
+    """
+    rank("places", places, "N")
+    return ((places[0], 4),)

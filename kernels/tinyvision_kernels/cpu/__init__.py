@@ -12,6 +12,7 @@ import numba
 from ..contract import KERNELS
 from . import (
     activation,
+    augment,
     conv,
     dense,
     fused_conv,
@@ -33,7 +34,7 @@ _IN_FLOAT32 = frozenset([
 
 _FAMILIES = (
     *(activation, conv, dense, loss, norm, pool, global_pool, upsample, random, update),
-    *(fused_conv, fused_norm),
+    *(fused_conv, fused_norm, augment),
 )
 
 

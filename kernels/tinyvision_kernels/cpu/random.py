@@ -18,7 +18,7 @@ _WORD, _HALF = np.uint64(WORD), np.uint64(32)
 
 
 @formula_jit
-def _philox(block: Any, stream: Settings) -> Any:
+def philox(block: Any, stream: Settings) -> Any:
     """Return the four words of a block; ``stream`` = (seed low, seed high, step, purpose)."""
     k0, k1, c2, c3 = stream
     c0, c1 = block & _WORD, block >> _HALF
@@ -30,7 +30,8 @@ def _philox(block: Any, stream: Settings) -> Any:
     return c0, c1, c2, c3
 
 
-def _stream(seed: int, purpose: int, step: int) -> Settings:
+def stream_words(seed: int, purpose: int, step: int) -> Settings:
+    """Return all that names a draw but the block, as :func:`philox` takes it."""
     words = (seed & WORD, (seed >> 32) & WORD, step & WORD, purpose & WORD)
     return tuple(np.uint64(word) for word in words)
 
@@ -40,13 +41,13 @@ def _bits(arrays: Arrays, stream: Settings, start: int, stop: int) -> None:
     bits = arrays[0][start:stop]  # chunks start at a multiple of four
     whole = bits.size // 4
     for i in range(whole):
-        w0, w1, w2, w3 = _philox(np.uint64(start // 4 + i), stream)
+        w0, w1, w2, w3 = philox(np.uint64(start // 4 + i), stream)
         bits[4 * i] = w0
         bits[4 * i + 1] = w1
         bits[4 * i + 2] = w2
         bits[4 * i + 3] = w3
     if 4 * whole < bits.size:
-        words = _philox(np.uint64(start // 4 + whole), stream)
+        words = philox(np.uint64(start // 4 + whole), stream)
         for i in range(4 * whole, bits.size):
             bits[i] = words[i - 4 * whole]
 
@@ -57,7 +58,25 @@ _random_bits = chunked(_bits)
 def random_bits(bits: Array, count: int, seed: int, purpose: int, step: int) -> None:
     """Fill ``bits`` with words of the generator."""
     length = chunk_length(bits.size, 4)
-    _random_bits((bits.reshape(-1),), _stream(seed, purpose, step), bits.size, length)
+    _random_bits((bits.reshape(-1),), stream_words(seed, purpose, step), bits.size, length)
+
+
+@body_jit
+def _bits_at(arrays: Arrays, stream: Settings, start: int, stop: int) -> None:
+    bits, places = arrays
+    for n in range(start, stop):
+        words = philox(np.uint64(places[n]), stream)
+        for k in range(4):
+            bits[n, k] = words[k]
+
+
+_random_bits_at = chunked(_bits_at)
+
+
+def random_bits_at(bits: Array, places: Array, seed: int, purpose: int, step: int) -> None:
+    """Fill row n with the four words of block ``places[n]``."""
+    N = len(places)
+    _random_bits_at((bits, places), stream_words(seed, purpose, step), N, chunk_length(N))
 
 
 @formula_jit
@@ -71,13 +90,13 @@ def _dropout_part(arrays: Arrays, settings: Settings, start: int, stop: int) -> 
     y, x = arrays[0][start:stop], arrays[1][start:stop]  # chunks start at a multiple of four
     whole = x.size // 4
     for i in range(whole):
-        w0, w1, w2, w3 = _philox(np.uint64(start // 4 + i), stream)
+        w0, w1, w2, w3 = philox(np.uint64(start // 4 + i), stream)
         y[4 * i] = _drop(x[4 * i], w0, threshold, keep)
         y[4 * i + 1] = _drop(x[4 * i + 1], w1, threshold, keep)
         y[4 * i + 2] = _drop(x[4 * i + 2], w2, threshold, keep)
         y[4 * i + 3] = _drop(x[4 * i + 3], w3, threshold, keep)
     if 4 * whole < x.size:
-        words = _philox(np.uint64(start // 4 + whole), stream)
+        words = philox(np.uint64(start // 4 + whole), stream)
         for i in range(4 * whole, x.size):
             y[i] = _drop(x[i], words[i - 4 * whole], threshold, keep)
 
@@ -89,5 +108,5 @@ def dropout(y: Array, x: Array, rate: float, seed: int, purpose: int, step: int)
     """Zero elements with probability ``rate``, scale the others up; draws no mask into memory."""
     # word >= rate * 2^32 for an integer word: it reaches the next integer
     threshold = np.uint64(math.ceil(rate * 2.0**32))
-    settings = (*_stream(seed, purpose, step), threshold, x.dtype.type(1 - rate))
+    settings = (*stream_words(seed, purpose, step), threshold, x.dtype.type(1 - rate))
     _dropout((y.reshape(-1), x.reshape(-1)), settings, x.size, chunk_length(x.size, 4))

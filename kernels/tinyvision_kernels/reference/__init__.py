@@ -14,12 +14,24 @@ first reading, :mod:`.naive_conv` spells convolution out in seven loops.
 from collections.abc import Callable, Mapping
 
 from ..contract import KERNELS
-from . import activation, conv, dense, fused_conv, fused_norm, loss, norm, pool, random, update
+from . import (
+    activation,
+    augment,
+    conv,
+    dense,
+    fused_conv,
+    fused_norm,
+    loss,
+    norm,
+    pool,
+    random,
+    update,
+)
 from .bfloat16 import through_float32
 
 _FAMILIES = (
     *(activation, conv, dense, loss, norm, pool, random, update),
-    *(fused_conv, fused_norm),
+    *(fused_conv, fused_norm, augment),
 )
 
 

@@ -51,18 +51,28 @@ def random_bits(xp: Any, bits: Any, count: int, seed: int, purpose: int, step: i
     step : int
         32 bits; which draw for that purpose (the training step, the epoch ...).
     """
-    blocks = (count + 3) // 4
-    index = xp.arange(blocks, dtype=xp.uint64)
+    index = xp.arange((count + 3) // 4, dtype=xp.uint64)
+    # (blocks, 4) -> (4 * blocks,): word 0..3 of block 0, then of block 1 ...
+    stream = _blocks(xp, index, seed, purpose, step).reshape(-1)[:count]
+    bits[...] = stream.astype(xp.uint32).reshape(bits.shape)
+
+
+def random_bits_at(xp: Any, bits: Any, places: Any, seed: int, purpose: int, step: int) -> None:
+    """Fill row n of ``bits`` (N, 4) with the four words of block ``places[n]`` of that draw."""
+    index = places.astype(xp.uint64)
+    bits[...] = _blocks(xp, index, seed, purpose, step).astype(xp.uint32)
+
+
+def _blocks(xp: Any, index: Any, seed: int, purpose: int, step: int) -> Any:
+    """Return the words of the blocks at ``index``: (blocks,) -> (blocks, 4)."""
     counter = (
         index & xp.uint64(WORD),
         index >> xp.uint64(32),
-        xp.full(blocks, step & WORD, dtype=xp.uint64),
-        xp.full(blocks, purpose & WORD, dtype=xp.uint64),
+        xp.full(index.shape, step & WORD, dtype=xp.uint64),
+        xp.full(index.shape, purpose & WORD, dtype=xp.uint64),
     )
     words = philox_words(xp, counter, (seed & WORD, (seed >> 32) & WORD))
-    # four (blocks,) -> (blocks, 4) -> (4 * blocks,): word 0..3 of block 0, then of block 1 ...
-    stream = xp.stack(words, axis=1).reshape(-1)[:count]
-    bits[...] = stream.astype(xp.uint32).reshape(bits.shape)
+    return xp.stack(words, axis=1)
 
 
 def dropout(xp: Any, y: Any, x: Any, rate: float, seed: int, purpose: int, step: int) -> None:
