@@ -151,6 +151,22 @@ def test_lines_that_fill_tiles_and_short_sums(what: Geometry, module):
     assert choose("forward", what, SINGLE) is module
 
 
+@pytest.mark.parametrize(
+    ("what", "module"),
+    [
+        (geometry(64, (28, 28), 1, 6, (5, 5), pad=(2, 2, 2, 2)), planar),
+        (geometry(64, (28, 28), 1, 1, (5, 5), pad=(2, 2, 2, 2)), planar),
+        (geometry(64, (28, 28), 1, 12, (5, 5), pad=(2, 2, 2, 2)), linewise),  # fill most lanes
+        (geometry(64, (28, 28), 1, 8), linewise),  # short sums
+        (geometry(64, (14, 14), 1, 6, (5, 5), pad=(2, 2, 2, 2)), linewise),  # rows half full
+        (geometry(64, (28, 28), 3, 6, (5, 5), pad=(2, 2, 2, 2)), linewise),
+        (geometry(64, (56, 56), 1, 6, (5, 5), (2, 2), (2, 2, 2, 2)), linewise),
+    ],
+)
+def test_few_filters_over_one_channel(what: Geometry, module):
+    assert choose("forward", what, SINGLE) is module
+
+
 @every_direction
 def test_double_precision_is_never_transformed(direction: str):
     assert choose(direction, geometry(128, (16, 16), 64, 64), DOUBLE) is direct

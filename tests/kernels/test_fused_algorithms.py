@@ -26,7 +26,7 @@ from tests.kernels.fresh import in_a_new_process
 from tests.kernels.test_cpu_conv_algorithms import LARGE, applies
 from tinyvision_kernels import cpu
 
-ALGORITHMS = ("direct", "linewise", "winograd", "depthwise", "pointwise")
+ALGORITHMS = ("direct", "linewise", "winograd", "depthwise", "pointwise", "planar")
 KERNELS = ("conv2d_relu", "conv2d_relu_max_pool")
 
 each_kernel = pytest.mark.parametrize("kernel", KERNELS)

@@ -34,8 +34,9 @@ from ..transpose import transpose
 from ..vector import lane_count, load, store
 from .geometry import Geometry
 from .overlap_add import DEPTH, STRIP, applies, band_rows
+from .planar_forward import forward
 
-__all__ = ["applies", "input_gradient"]
+__all__ = ["applies", "forward", "input_gradient"]
 
 
 class _Plan(NamedTuple):
