@@ -86,7 +86,7 @@ def every_call() -> Iterator[tuple[Case, dict[str, str], type]]:
 def random_geometries() -> list[Conv]:
     drawn: list[Conv] = []
 
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
     @given(conv_geometries())
     def draw(geometry: Conv) -> None:
         drawn.append(geometry)
