@@ -264,6 +264,23 @@ def test_cross_entropy_by_hand() -> None:
     assert y.item() == pytest.approx(-np.sum(wanted * logits) / 2)
 
 
+def test_cross_entropy_of_shares_by_hand() -> None:
+    logits = np.log([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5]])
+    y = functional.cross_entropy(logits, np.array([[0.5, 0.5, 0], [0, 0, 1]]))
+    assert y.item() == pytest.approx(-(0.5 * np.log(0.7) + 0.5 * np.log(0.2) + np.log(0.5)) / 2)
+
+
+@pytest.mark.parametrize("settings", [{}, {"weights": [3.0, 1.0, 2.0]}, {"smoothing": 0.3}])
+def test_whole_shares_are_labels(settings: dict[str, Any]) -> None:
+    logits, labels = normal(4, 3), np.array([2, 0, 0, 1])
+    expected = functional.cross_entropy(logits, labels, **settings).item()
+    assert functional.cross_entropy(logits, np.eye(3)[labels], **settings).item() == (
+        pytest.approx(expected, rel=1e-12)
+    )
+    with pytest.raises(ShapeError, match=r"weights must be \(3,\)"):
+        functional.cross_entropy(logits, np.eye(3)[labels], weights=[2.0])
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
 def test_labels_may_be_any_integers(dtype: Any) -> None:
     logits, labels = normal(3, 4), np.array([3, 0, 2])

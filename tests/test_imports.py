@@ -39,7 +39,11 @@ RANK = {unit: rank for rank, line in enumerate(LAYERS.split("\n")) for unit in l
 
 # Useful without the engine, so they may use less than their line in the list allows.
 APART = {
-    "tinyvision.data": {"tinyvision.errors", "tinyvision.random", "tinyvision.files"},
+    # Of the engine, data takes the switch between backends: it augments with their kernels.
+    "tinyvision.data": {
+        *("tinyvision.errors", "tinyvision.random", "tinyvision.files"),
+        *("tinyvision.backend", "tinyvision_kernels.contract"),
+    },
     "tinyvision.metrics": {"tinyvision.errors"},
     "tinyvision.report": {"tinyvision.errors", "tinyvision.metrics"},
     "tinyvision.schedules": set(),

@@ -267,8 +267,9 @@ def cross_entropy(logits: Any, labels: Any, weights: Any = None, smoothing: floa
     Parameters
     ----------
     logits : Tensor (..., K)
-    labels : integers (...)
-        Class numbers in 0 .. K-1.
+    labels : integers (...), or fractions (..., K)
+        Class numbers in 0 .. K-1; or what share each class has in an image, such as of two images
+        mixed. The losses at the classes then count by their shares.
     weights : (K,), optional
         One factor a class; the mean is then sum of weights[label] * loss / sum of weights[label].
     smoothing : float in [0, 1]
@@ -286,8 +287,23 @@ def cross_entropy(logits: Any, labels: Any, weights: Any = None, smoothing: floa
         weights = _like(weights, logits)
         if weights.requires_grad:
             raise ValueError("cross_entropy: weights get no gradient; pass weights.detach()")
+    shares = labels if hasattr(labels, "dtype") else np.asarray(labels)
+    if shares.dtype.kind == "f" and shares.shape == logits.shape:
+        return _cross_entropy_of_shares(logits, _like(shares, logits), weights, smoothing)
     op = loss.SoftmaxCrossEntropy(smoothing)
     return _run(op, logits, as_labels(labels, logits), weights)
+
+
+def _cross_entropy_of_shares(
+    logits: Tensor, shares: Tensor, weights: Tensor | None, smoothing: float
+) -> Tensor:
+    """Return -sum of v q log softmax(logits) over sum of v shares, v = 1 without weights."""
+    smoothed = shares * (1 - smoothing) + smoothing / logits.shape[-1]
+    if weights is not None:
+        if weights.shape != logits.shape[-1:]:
+            raise ShapeError(f"weights must be {logits.shape[-1:]}, not {weights.shape}")
+        shares, smoothed = shares * weights, smoothed * weights
+    return -(smoothed * log_softmax(logits)).sum() / shares.sum()
 
 
 def bce_with_logits(logits: Any, targets: Any) -> Tensor:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Command
 from tests.data.folders import paint
@@ -138,6 +139,8 @@ def test_a_model_without_names_judges_nothing(model: Path) -> None:
         (("photos", "--model", "nowhere.safetensors"), 1, "nowhere.safetensors"),
         (("photos", "--no-sheet", "--html", "photos/cats/0.png/x.html"), 1, "cannot write"),
         (("photos", "--size", "0"), 2, "--size"),
+        (("photos", "--augment", "flip", "--no-sheet"), 2, "draws on the contact sheet"),
+        (("photos", "--augment", "flap"), 1, "no augmentation 'flap'; did you mean 'flip'"),
     ],
 )
 def test_mistakes(
@@ -202,3 +205,22 @@ def test_ctrl_c_while_moving_keeps_what_was_moved(tinyvision: Command, photos: P
     assert not Path("photos/cats/copy.png").exists()
     assert "2 images moved back" in tinyvision("data", "photos", "--undo").out
     assert sorted(path for path in photos.rglob("*") if path.is_file()) == files
+
+
+def test_a_sheet_of_what_the_network_will_see(tinyvision: Command, tmp_path: Path) -> None:
+    root = tmp_path / "pictures"
+    for i in range(6):
+        paint(root / "cats" / f"{i}.png", i)
+        paint(root / "dogs" / f"{i}.png", 10 + i)
+    done = tinyvision("data", root, "--augment", "flip=1,brightness=0", "--sheet", "seen.png")
+    assert done.code == 0 and "seen.png" in done.out
+    sheet = np.asarray(Image.open("seen.png").convert("RGB")).astype(int)
+    # In each row an original, then seven times its mirror image; 64 pixels and a gap of 6 each.
+    top, left = (np.flatnonzero((sheet != 255).any(axis)) for axis in ((1, 2), (0, 2)))
+    assert sheet.shape[1] > 8 * 64 and len(top) and len(left)
+    right = left.max() + 1
+    columns = [right - 64 - 70 * k for k in range(8)][::-1]
+    last = sheet[top.max() - 63 : top.max() + 1]
+    first, *versions = (last[:, c : c + 64] for c in columns)
+    for version in versions:
+        assert np.abs(version - first[:, ::-1]).max() <= 1

@@ -162,3 +162,15 @@ def test_local_copies_of_a_named_set(tinyvision, data_root):
     """MNIST, the files as they come; and the proposals find them again."""
     out = tinyvision("data", "mnist", "--data", data_root, "--no-sheet", "--json").json
     assert sum(out["parts"]["test"].values()) == 10_000
+
+
+def test_augmentation_is_told_and_kept(tinyvision, stripes):
+    done = tinyvision("train", stripes, *QUICK, "--augment", "crop=2,mixup", "--json")
+    assert "augmented by crop=2,mixup=0.2:1,edge=mirror\n" in done.err
+    kept = tv.load(done.json["path"]).training["recipe"]
+    assert kept["augment"] == done.json["recipe"]["augment"] == "crop=2,mixup=0.2:1,edge=mirror"
+    wrong = tinyvision("train", stripes, *QUICK, "--augment", "crop=2,mixupp")
+    assert wrong.code != 0
+    assert "no augmentation 'mixupp'; did you mean 'mixup'" in " ".join(
+        wrong.err.replace("│", " ").split()
+    )

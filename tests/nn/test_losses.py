@@ -14,6 +14,7 @@ from tinyvision.errors import ModelFileError, ShapeError
 N, K = 6, 4
 LABELS = np.array([0, 3, 2, 1, 1, 3])
 FACTORS = (0.5, 2.0, 1.0, 3.0)
+SHARES = np.random.default_rng(5).dirichlet(np.ones(K), N)
 
 
 def torch_focal(torch, x, labels, gamma, alpha):
@@ -39,6 +40,27 @@ ROWS = {
         lambda t, x, y: t.nn.CrossEntropyLoss(
             label_smoothing=0.2, weight=t.tensor(FACTORS, dtype=x.dtype)
         )(x, y),
+    ),
+    "cross-entropy of shares": (
+        nn.CrossEntropy(),
+        SHARES,
+        lambda t, x, y: t.nn.CrossEntropyLoss()(x, y),
+    ),
+    "cross-entropy of shares smoothed": (
+        nn.CrossEntropy(smoothing=0.3),
+        SHARES,
+        lambda t, x, y: t.nn.CrossEntropyLoss(label_smoothing=0.3)(x, y),
+    ),
+    "cross-entropy of shares weighted": (
+        nn.CrossEntropy(0.2, FACTORS),
+        SHARES,
+        # PyTorch divides by the number of images, we by the sum of the weights, as for labels
+        lambda t, x, y: (
+            t.nn.CrossEntropyLoss(label_smoothing=0.2, weight=t.tensor(FACTORS, dtype=x.dtype))(
+                x, y
+            )
+            * (N / (y * t.tensor(FACTORS, dtype=x.dtype)).sum())
+        ),
     ),
     "bce": (
         nn.BCEWithLogits(),

@@ -172,3 +172,38 @@ def test_senseless_settings(settings, message):
 def test_records_that_are_no_recipe(record, message):
     with pytest.raises(ModelFileError, match=message):
         Recipe.from_data(record)
+
+
+def test_an_augmented_run_goes_on_bit_for_bit(recipe):
+    recipe = replace(recipe, augment="digits,mixup,cutout=2")
+    hook = Hook(1, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    stopped = run(recipe, display=hook)
+    again = recipe_of(stopped.path)
+    assert again.augment == recipe.augment
+    resumed, whole = run(again, resume=stopped.path), run(recipe)
+    assert resumed.path.read_bytes() == whole.path.read_bytes()
+    assert whole.path.read_bytes() != run(replace(recipe, augment=None)).path.read_bytes()
+    assert whole.history.epochs[-1].train_loss < whole.history.epochs[0].train_loss
+
+
+def test_augmentation_is_kept_in_full(recipe):
+    augmented = replace(recipe, augment="flip,crop")
+    assert augmented.augment == "flip=0.5,crop=4,edge=mirror"
+    result = run(replace(augmented, epochs=1))
+    assert tv.load(result.path).training["recipe"]["augment"] == augmented.augment
+    assert recipe.augment is None
+    with pytest.raises(DataError, match="no augmentation 'flop'; did you mean 'flip'"):
+        replace(recipe, augment="flop")
+
+
+def test_only_what_is_learnt_from_is_augmented(recipe, monkeypatch):
+    given = []
+    batches = tv.data.Batches.__init__
+
+    def noted(self, dataset, *rest, **options):
+        batches(self, dataset, *rest, **options)
+        given.append((len(dataset), self.augment is not None))
+
+    monkeypatch.setattr(tv.data.Batches, "__init__", noted)
+    run(replace(recipe, epochs=1, augment="flip"))
+    assert sorted(given) == [(6, False), (12, False), (42, True)]

@@ -31,6 +31,15 @@ BackendOption = Annotated[
         help="reference, cpu, cuda or auto, the best that works here (or $TINYVISION_BACKEND).",
     ),
 ]
+AugmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--augment",
+        metavar="WORDS",
+        help="Change images at random: cifar, digits, photos, or steps such as "
+        "flip,crop=4,rotate=10,cutout=8 (docs/data.md lists them).",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")
 ]

@@ -14,6 +14,7 @@ from ..data.sets import find_source
 from ..files import write_atomically
 from ..train import TerminalDisplay
 from .common import (
+    AugmentOption,
     BackendOption,
     JsonOption,
     RootOption,
@@ -67,6 +68,7 @@ def show_data(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the rejects; default DATA.rejected."),
     ] = None,
+    augment: AugmentOption = None,
     backend: BackendOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
@@ -74,7 +76,8 @@ def show_data(
     """Show what is in DATA: counts, sizes, a contact sheet; alone, list the sets.
 
     Of a folder of images also what is broken, blank, there twice, tiny, odd, or doubted by a model;
-    --fix moves the worst of it to a folder beside, --undo back.
+    --fix moves the worst of it to a folder beside, --undo back. With --augment the contact sheet
+    shows what a training would make of an image of each class.
     """
     screen = console(as_json)
     path = Path(name).expanduser() if name is not None else None
@@ -90,6 +93,9 @@ def show_data(
     }.items():
         if value and not is_folder:
             raise typer.BadParameter(f"{option} is for a folder of class folders.")
+    if augment is not None and (name is None or no_sheet or fix or undo):
+        raise typer.BadParameter("--augment draws on the contact sheet of DATA.")
+    changing = None if augment is None else data.Augment.parse(augment)
     if dry_run and not fix:
         raise typer.BadParameter("--dry-run goes with --fix.")
     if fix and undo:
@@ -105,7 +111,8 @@ def show_data(
             splits = data.load(name, root=root, progress=display.reading)
         facts |= show_splits(screen, splits, splits.image_shape)
         if target is not None:
-            facts |= draw_sheet(screen, splits.train, target)  # the other parts stay unseen
+            # the other parts stay unseen
+            facts |= draw_sheet(screen, splits.train, target, augment=changing)
     elif undo:
         facts |= bring_back(screen, path, rejected)
     else:
@@ -122,7 +129,7 @@ def show_data(
         if fix:
             facts |= move_aside(screen, found, rejected, dry_run=dry_run)
         elif not found.problems:
-            facts |= show_outline(screen, found, target)
+            facts |= show_outline(screen, found, target, changing)
         if json_file is not None:
             write_atomically(json_file, json_text(facts, indent=1).encode() + b"\n")
         if not fix:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from .. import data
-from ..data import Judge, Survey
+from ..data import Augment, Judge, Survey
 from ..data.local import FOLDER_SIZE
 from ..data.survey.outline import some_of_each, split_outline
 from ..train import TerminalDisplay
@@ -37,13 +37,15 @@ def write_html(screen: Console, found: Survey, target: Path) -> dict[str, Any]:
     return {"html": str(target)}
 
 
-def show_outline(screen: Console, found: Survey, sheet: Path | None) -> dict[str, Any]:
+def show_outline(
+    screen: Console, found: Survey, sheet: Path | None, augment: Augment | None = None
+) -> dict[str, Any]:
     """Show the parts as a training would split them, and draw some images of the training part."""
     splits = split_outline(found, Path(found.root).resolve().name)
     facts = show_splits(screen, splits, (*FOLDER_SIZE, 3))
     if sheet is not None:
         some = some_of_each(found, splits.train, SHEET_ROW, FOLDER_SIZE)
-        facts |= draw_sheet(screen, some, sheet, splits.train.counts())
+        facts |= draw_sheet(screen, some, sheet, splits.train.counts(), augment)
     return facts
 
 

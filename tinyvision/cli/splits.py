@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..data import Dataset, Splits, contact_sheet
+from ..data import Augment, Dataset, Splits, contact_sheet
+from ..data.augment import augmented_examples
 from ..report.words import printable
 from .common import shown
 
@@ -51,9 +52,19 @@ def show_splits(
 
 
 def draw_sheet(
-    screen: Console, images: Dataset, target: Path, counts: NDArray[np.int64] | None = None
+    screen: Console,
+    images: Dataset,
+    target: Path,
+    counts: NDArray[np.int64] | None = None,
+    augment: Augment | None = None,
 ) -> dict[str, Any]:
-    """Draw the contact sheet and say where it is; ``counts`` where only some images are given."""
+    """Draw the contact sheet and say where it is; ``counts`` where only some images are given.
+
+    With ``augment`` it shows one image of each class, and behind it what the network would see.
+    """
+    if augment is not None:
+        counts = images.counts() if counts is None else counts
+        images = augmented_examples(images, augment)
     contact_sheet(images, target, counts=counts)
     screen.print(f"contact sheet: {shown(target)}", highlight=False, markup=False, soft_wrap=True)
     return {"sheet": str(target)}

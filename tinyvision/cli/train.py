@@ -12,6 +12,7 @@ from ..errors import UnknownNameError
 from ..report import show_report
 from ..train import Recipe, Result, TerminalDisplay, recipe_of, run
 from .common import (
+    AugmentOption,
     BackendOption,
     JsonOption,
     RootOption,
@@ -63,6 +64,7 @@ def train(
         float | None,
         typer.Option(help="Save a running average of the weights, of this decay, such as 0.999."),
     ] = None,
+    augment: AugmentOption = None,
     backend: BackendOption = None,
     root: RootOption = None,
     out: Annotated[Path, typer.Option(help="Folder for runs.")] = Path(DEFAULT.out),
@@ -98,6 +100,7 @@ def train(
                 patience=patience,
                 clip_norm=clip_norm,
                 average=average,
+                augment=augment,
             )
         except UnknownNameError:
             raise
@@ -134,7 +137,8 @@ def _headline(recipe: Recipe, backend: Backend) -> str:
     return (
         f"training {recipe.model} on {recipe.data}: {counted(recipe.epochs, 'epoch')} in batches "
         f"of {recipe.batch}, {recipe.optimizer}, seed {recipe.seed}\n"
-        f"backend {backend.name}, {counted(thread_count(backend), 'thread')}"
+        + (f"augmented by {recipe.augment}\n" if recipe.augment else "")
+        + f"backend {backend.name}, {counted(thread_count(backend), 'thread')}"
     )
 
 

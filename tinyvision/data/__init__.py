@@ -1,10 +1,12 @@
 """Data sets: formats, folders, splits, preprocessing and batches.
 
 Start at :func:`load`: it takes the name of a set or a folder of images and returns the three parts
-of :class:`Splits`. :class:`Preprocess` turns images into the network's input, and :class:`Batches`
-deals them out.
+of :class:`Splits`. :class:`Preprocess` turns images into the network's input, :class:`Augment`
+changes those to learn from at random, and :class:`Batches` deals them out.
 """
 
+from . import augment
+from .augment import Augment
 from .clean import Cleaned, clean, rejected_folder, restore
 from .collect import Collected, collect, download_image
 from .dataset import Dataset, Skipped, Splits
@@ -37,6 +39,7 @@ from .survey import Finding, Judge, Survey, survey, write_page
 
 __all__ = [
     "SOURCES",
+    "Augment",
     "Batches",
     "Cleaned",
     "Collected",
@@ -54,6 +57,7 @@ __all__ = [
     "Skipped",
     "Splits",
     "Survey",
+    "augment",
     "cache_dir",
     "clean",
     "collect",

@@ -131,6 +131,24 @@ class Preprocess:
         DataError
             Another type, rank or channel count.
         """
+        images = self.fitted(images)
+        N, H, W, C = images.shape
+        # Written out for a whole image: NumPy's loop over one long row is 8 times faster than over
+        # many rows of C = 3.
+        scale, bias = self.scale_and_bias()
+        x = images.reshape(N, H * W * C).astype(np.float32)  # (N, H, W, C) to (N, H*W*C)
+        x *= np.tile(scale, H * W)
+        x += np.tile(bias, H * W)
+        return x.reshape(N, H, W, C)  # (N, H*W*C) to (N, H, W, C)
+
+    def fitted(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Bring images (N, H, W, C) to ``size``, still as bytes.
+
+        Raises
+        ------
+        DataError
+            Another type, rank or channel count.
+        """
         if images.dtype != np.uint8 or images.ndim != 4:
             raise DataError(
                 f"Images must be uint8 of shape (N, H, W, C), got {images.dtype} of shape "
@@ -144,17 +162,20 @@ class Preprocess:
             for i, image in enumerate(images):
                 resized[i] = self.image(image)
             images = resized
-        # (x / 255 - mean) / std = x * scale + shift: one multiplication and one addition a value
+        return images
+
+    def scale_and_bias(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return two numbers for each channel: a byte's input is ``byte * scale + bias``.
+
+        ``(x / 255 - mean) / std`` in one multiplication and one addition.
+        """
         mean, std = np.array(self.mean), np.array(self.std)
-        scale = (1.0 / (255.0 * std)).astype(np.float32)
-        shift = (-mean / std).astype(np.float32)
-        # Written out for a whole image: NumPy's loop over one long row is 8 times faster than over
-        # many rows of C = 3.
-        pixels = self.size[0] * self.size[1]
-        x = images.reshape(N, pixels * C).astype(np.float32)  # (N, H, W, C) to (N, H*W*C)
-        x *= np.tile(scale, pixels)
-        x += np.tile(shift, pixels)
-        return x.reshape(N, *self.size, C)  # (N, H*W*C) to (N, H, W, C)
+        return (1.0 / (255.0 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+
+    def levels(self) -> NDArray[np.float32]:
+        """Return the input that each byte becomes in each channel, shape (C, 256)."""
+        scale, bias = self.scale_and_bias()
+        return np.arange(256, dtype=np.float32) * scale[:, None] + bias[:, None]
 
     def file(self, source: Path | str | bytes | BinaryIO) -> NDArray[np.float32]:
         """Decode one image file to the network's input, shape (H, W, C).

@@ -123,7 +123,7 @@ class CrossEntropy(Loss):
             object.__setattr__(self, "weights", checks.factors(self, "weights", self.weights))
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Logits (N, K), labels (N,) in 0 .. K-1 -> scalar."""
+        """Logits (N, K), labels (N,) in 0 .. K-1 or shares of classes (N, K) -> scalar."""
         weights = None
         if self.weights is not None:
             weights = Tensor(np.array(self.weights, outputs.dtype))

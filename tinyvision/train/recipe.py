@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import data, modelfile, models, optim, random
-from ..data import Batches, Preprocess, Splits, save_image
+from ..data import Augment, Batches, Preprocess, Splits, save_image
 from ..data.resize import Fit
 from ..errors import DataError, ModelFileError, UnknownNameError
 from ..metrics import Report
@@ -51,7 +51,7 @@ class Recipe:
     weight_decay, smoothing : float
         Of the optimiser; of the labels in the loss.
     seed : int
-        Of the split, the initial weights, the order of the images, and dropout.
+        Of the split, the initial weights, the order of the images, augmentation and dropout.
     size : (H, W), optional
         Size of the images; by default a named set's own, and 64 x 64 for a folder.
     channels : int, optional
@@ -71,12 +71,16 @@ class Recipe:
         Gradient clipping: the largest norm of the whole gradient.
     average : float, optional
         Validate, test and save a running average of the weights, of this decay, such as 0.999.
+    augment : str, optional
+        How images to learn from are changed at random: words of
+        :meth:`tinyvision.data.Augment.parse`, such as ``"flip,crop=4,cutout=8"`` or ``"cifar"``.
 
     Raises
     ------
     ValueError
         A number out of its range; an UnknownNameError for a model or an optimiser that is not
-        there. What concerns the data is found when they are loaded.
+        there, a DataError for an augmentation. What concerns the data is found when they are
+        loaded.
     """
 
     data: str = "shapes"
@@ -98,6 +102,7 @@ class Recipe:
     patience: int | None = None
     clip_norm: float | None = None
     average: float | None = None
+    augment: str | None = None
 
     def __post_init__(self) -> None:
         if self.model not in models.names():
@@ -117,6 +122,8 @@ class Recipe:
             _need("clip_norm", self.clip_norm, lambda x: 0 < x < inf, "a number above 0")
         if self.average is not None:
             _need("average", self.average, lambda x: 0 <= x < 1, "a number in [0, 1)")
+        if self.augment is not None:  # in full: a preset may be another in the next version
+            object.__setattr__(self, "augment", str(Augment.parse(self.augment)))
 
     def new_folder(self) -> Path:
         """Return a folder for this run, ``out/<data>-<model>``, numbered if that is taken."""
@@ -240,7 +247,14 @@ def run(
         file, folder = modelfile.load(resume, with_training=True), resume.parent
         _refuse_other_data(file, splits, recipe)
     display.prepared(splits, file.model, folder)
-    train = Batches(splits.train, file.preprocess, recipe.batch, shuffle=True, seed=recipe.seed)
+    train = Batches(
+        splits.train,
+        file.preprocess,
+        recipe.batch,
+        shuffle=True,
+        seed=recipe.seed,
+        augment=None if recipe.augment is None else Augment.parse(recipe.augment),
+    )
     steps = recipe.epochs * len(train)
     before_training(
         file.model,

@@ -125,7 +125,7 @@ class Trainer:
                 at.batch += 1
                 at.seen += len(labels)
                 at.loss_sum += loss * len(labels)
-                at.correct += int((logits.numpy().argmax(-1) == labels).sum())
+                at.correct += int((logits.numpy().argmax(-1) == _most(labels)).sum())
                 at.seconds += perf_counter() - clock
                 clock = perf_counter()
                 self.display.step(at)
@@ -217,6 +217,11 @@ class Trainer:
             kept = f"; the last good checkpoint is {self.checkpoints.last}"
         way_out = "try a lower learning rate or gradient clipping (clip_norm)"
         return TrainingError(f"{what}; {way_out}{kept}")
+
+
+def _most(labels: Any) -> Any:
+    """Return the labels (N,), where images are mixed those of the largest shares."""
+    return labels.argmax(-1) if labels.ndim == 2 else labels
 
 
 def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evaluation:

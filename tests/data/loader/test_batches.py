@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.data.folders import put
-from tinyvision.data import Batches, ImageFiles, Sample, Shards, pack, read_table
+from tinyvision.data import Augment, Batches, ImageFiles, Sample, Shards, pack, read_table
 from tinyvision.data.dataset import Dataset
 from tinyvision.data.preprocess import Preprocess
 from tinyvision.errors import DataError
@@ -203,3 +203,49 @@ def test_workers_refused(sources) -> None:
     for wrong in ({"workers": -1}, {"ahead": 0}):
         with pytest.raises(DataError, match="0 workers or more and at least 1 batch ahead"):
             Batches(sources["files"], GRAY, 4, **wrong)
+
+
+# --- augmented ------------------------------------------------------------------------------------
+
+CHANGES = Augment.parse("alternating-flip,crop=2,rotate=20,brightness,noise,cutout=3,mixup")
+
+
+@pytest.mark.parametrize("form", SOURCES)
+def test_augmented_batches_have_the_same_bits_for_any_number_of_workers(sources, form) -> None:
+    def batches(workers: int, seed: int = 3) -> Batches:
+        return Batches(
+            sources[form], GRAY, 4, shuffle=True, seed=seed, augment=CHANGES, workers=workers
+        )
+
+    expected = flat(batches(0), 1)
+    for workers in (1, 2, 4):
+        assert flat(batches(workers), 1) == expected
+        assert flat(batches(workers), 1, start=7) == expected[7:]
+    assert not set(flat(batches(0), 2)) & set(expected)
+    assert not set(flat(batches(0, seed=4), 1)) & set(expected)
+
+
+def test_augmented_images_do_not_depend_on_the_size_of_a_batch(sources) -> None:
+    alone = Augment.parse("alternating-flip,crop=2,rotate=20,brightness,noise,cutout=3")
+
+    def images(size: int) -> np.ndarray:
+        made = Batches(sources["files"], GRAY, size, shuffle=True, seed=3, augment=alone)
+        return np.concatenate([x for x, _ in made.epoch(2)])
+
+    np.testing.assert_array_equal(images(4), images(43))
+
+
+def test_an_image_that_comes_twice_is_changed_in_two_ways() -> None:
+    rare = np.random.default_rng(0).integers(0, 256, (9, 6, 6, 1), np.uint8)
+    dataset = Dataset(rare, np.array([0] * 8 + [1]), ("many", "one"), "toy")
+    made = Batches(dataset, GRAY, 9, balanced=True, augment=Augment.parse("crop=2"))
+    ((x, labels),) = made.epoch(0)
+    of_one = x[labels == 1]
+    assert len(of_one) >= 4 and len({image.tobytes() for image in of_one}) > 1
+
+
+def test_mixed_labels_are_shares_of_classes(sources) -> None:
+    made = Batches(sources["memory"], GRAY, 10, augment=Augment.parse("cutmix=1:1"))
+    for x, labels in made:
+        assert labels.dtype == np.float32 and labels.shape == (len(x), 3)
+        np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-6)

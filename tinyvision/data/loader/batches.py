@@ -1,14 +1,17 @@
 """Deal a data set out in batches, in an order that the seed and the epoch decide."""
 
 import os
+import zlib
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
+from ..augment.augment import Augment, host_kernels
 from ..dataset import Dataset
 from ..files import Decode, ImageFiles, Sample, decode_to
 from ..files.sample import decode_samples, label_array
@@ -17,9 +20,10 @@ from ..shards import Shards
 from .order import Balanced, InOrder, Order, Shuffled
 from .prefetch import prefetch
 
-# float32 (N, H, W, C), and int64 (N,) or, of tagged images, float32 (N, K)
-Batch = tuple[NDArray[np.float32], NDArray[np.int64] | NDArray[np.float32]]
-Job = NDArray[np.int64] | Sequence[Sample]  # the rows of a batch, or what a stream has in its place
+Labels = NDArray[np.int64] | NDArray[np.float32]  # (N,) or, of tagged or mixed images, (N, K)
+Batch = tuple[NDArray[np.float32], Labels]  # the images (N, H, W, C)
+Work = NDArray[np.int64] | Sequence[Sample]  # the rows of a batch, or what a stream has in place
+Job = tuple[int, Work]  # and where in the epoch the first of them stands
 
 AHEAD = 2  # batches ready beyond those in work
 
@@ -46,7 +50,10 @@ class Batches:
         Every class equally often, in random order: an epoch repeats the images of rare classes and
         leaves out some of common ones. Not for a stream.
     seed : int
-        Of the random order.
+        Of the random order, and of what is augmented.
+    augment : Augment, optional
+        Changes the images at random, for training. Where it mixes them, labels become float32
+        (N, K): the share of each class.
     drop_last : bool
         Leave out the last batch where it would be smaller than the others.
     decode : callable, optional
@@ -74,6 +81,7 @@ class Batches:
         shuffle: bool = False,
         balanced: bool = False,
         seed: int = 0,
+        augment: Augment | None = None,
         drop_last: bool = False,
         decode: Decode | None = None,
         workers: int | None = None,
@@ -99,6 +107,7 @@ class Batches:
         self.shuffle = shuffle
         self.balanced = balanced
         self.seed = seed
+        self.augment = augment
         self.drop_last = drop_last
         self.decode = decode or decode_to(preprocess.size, preprocess.channels, preprocess.fit)
         self.workers = workers
@@ -133,7 +142,10 @@ class Batches:
         DataError
             An image cannot be read or decoded; the message names it.
         """
-        return prefetch(self._jobs(e, start), self._batch, self.workers, self.ahead)
+        # The backend is that of the caller's thread, whichever thread does the work.
+        kernels = None if self.augment is None else host_kernels()
+        work = partial(self._batch, e, kernels)
+        return prefetch(self._jobs(e, start), work, self.workers, self.ahead)
 
     def __iter__(self) -> Iterator[Batch]:
         return self.epoch(0)
@@ -143,22 +155,46 @@ class Batches:
         if isinstance(self.dataset, Shards):
             seed = self.seed if self.shuffle else None
             samples = self.dataset.epoch(e, seed=seed, start=start * size)
-            for _ in range(start, len(self)):
-                yield list(islice(samples, size))
+            for i in range(start, len(self)):
+                yield i * size, list(islice(samples, size))
         else:
             rows = self._order.epoch(e)
             for i in range(start, len(self)):
-                yield rows(i * size, (i + 1) * size)
+                yield i * size, rows(i * size, (i + 1) * size)
 
-    def _batch(self, job: Job) -> Batch:
+    def _batch(self, e: int, kernels: Any, job: Job) -> Batch:
+        first, work = job
+        images, labels, ids = self._images(work)
+        if self.augment is None:
+            return self.preprocess.batch(images), labels
+        return self.augment.batch(
+            images,
+            labels,
+            self.preprocess,
+            classes=len(self.dataset.classes),
+            seed=self.seed,
+            epoch=e,
+            places=np.arange(first, first + len(images)),
+            ids=ids,
+            kernels=kernels,
+        )
+
+    def _images(self, work: Work) -> tuple[NDArray[np.uint8], Labels, NDArray[np.int64]]:
+        """Return the images of a batch as bytes, their labels, and a number by which each is known.
+
+        The number of an image in a stream is the checksum of its name.
+        """
         dataset = self.dataset
         if isinstance(dataset, Dataset):
-            rows = cast(NDArray[np.int64], job)
-            return self.preprocess.batch(dataset.images[rows]), dataset.labels[rows]
+            rows = cast(NDArray[np.int64], work)
+            return dataset.images[rows], dataset.labels[rows], rows
         if isinstance(dataset, ImageFiles):
-            samples: Sequence[Sample] = [dataset[int(i)] for i in cast(NDArray[np.int64], job)]
+            ids = cast(NDArray[np.int64], work)
+            samples: Sequence[Sample] = [dataset[int(i)] for i in ids]
         else:
-            samples = cast(Sequence[Sample], job)
-        x = self.preprocess.batch(decode_samples(samples, self.decode))
-        labels = [sample.labels for sample in samples]
-        return x, label_array(labels, len(dataset.classes), tagging=dataset.tagging)
+            samples = cast(Sequence[Sample], work)
+            ids = np.array([zlib.crc32(sample.name.encode()) for sample in samples], np.int64)
+        labels = label_array(
+            [sample.labels for sample in samples], len(dataset.classes), tagging=dataset.tagging
+        )
+        return decode_samples(samples, self.decode), labels, ids

@@ -1,0 +1,63 @@
+"""Augmentation: show the network each image differently in every epoch.
+
+A step draws what is to happen to each image; nothing is computed until all steps have drawn. Then
+kernels do it all in as few passes as can be, from bytes to the network's input.
+
+====================  ==================================================
+``augment.py``        ``Augment``: some steps, and their words
+``step.py``           what a step is, and the list of all
+``draw.py``           random numbers for the images of a batch
+``changes.py``        what has been drawn: numbers for each image
+``apply.py``          doing it
+``flip.py``           left and right exchanged
+``affine.py``         moved, turned, enlarged, slanted
+``colour.py``         brighter, duller, of another hue
+``camera.py``         blurred, noisy
+``erase.py``          partly hidden
+``mix.py``            two images in one
+``rand_augment.py``   some of these, taken at random
+``examples.py``       images beside what is made of them
+``edges.py``          what is seen beyond an image's edge
+====================  ==================================================
+"""
+
+from .affine import Crop, Rotate, Scale, Shear, Shift
+from .augment import PRESETS, Augment
+from .camera import Blur, Noise
+from .changes import Changes
+from .colour import Brightness, Contrast, Hue, Saturation
+from .draw import Draw
+from .erase import Cutout, Erase
+from .examples import augmented_examples
+from .flip import AlternatingFlip, Flip
+from .mix import CutMix, MixUp
+from .rand_augment import RandAugment
+from .step import STEPS, Step
+
+__all__ = [
+    "PRESETS",
+    "STEPS",
+    "AlternatingFlip",
+    "Augment",
+    "Blur",
+    "Brightness",
+    "Changes",
+    "Contrast",
+    "Crop",
+    "CutMix",
+    "Cutout",
+    "Draw",
+    "Erase",
+    "Flip",
+    "Hue",
+    "MixUp",
+    "Noise",
+    "RandAugment",
+    "Rotate",
+    "Saturation",
+    "Scale",
+    "Shear",
+    "Shift",
+    "Step",
+    "augmented_examples",
+]

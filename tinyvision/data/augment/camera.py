@@ -1,0 +1,63 @@
+"""What a worse camera would have seen: blur and noise."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from .changes import Changes
+from .draw import Draw
+from .step import Step
+
+
+@dataclass(frozen=True)
+class Blur(Step):
+    """Blur some images by a Gaussian.
+
+    Parameters
+    ----------
+    sigma : float
+        The largest standard deviation, in pixels of the network's input.
+    probability : float
+        Of an image to be blurred.
+    """
+
+    word = "blur"
+    sigma: float = 1.0
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        self.need("sigma", 0, 20, "pixels")
+        self.need("probability", 0, 1)
+
+    def draw(self, changes: Changes, draw: Draw) -> None:
+        """Choose which images, and a standard deviation for each."""
+        u = draw.numbers()
+        sigmas = self.sigma * u[1] * (u[0] < self.probability)
+        if changes.sigmas is not None:  # two Gaussians are one, whose variance is the sum
+            sigmas = (sigmas**2 + changes.sigmas**2) ** 0.5
+        changes.sigmas = sigmas
+        # By the largest that could be drawn: what happens to an image must not depend on others.
+        changes.reach = ceil((changes.reach**2 + (3 * self.sigma) ** 2) ** 0.5)
+
+
+@dataclass(frozen=True)
+class Noise(Step):
+    """Add noise, nearly normal, to every value.
+
+    Parameters
+    ----------
+    levels : float
+        The largest standard deviation, where white is 255.
+    """
+
+    word = "noise"
+    levels: float = 8.0
+
+    def __post_init__(self) -> None:
+        self.need("levels", 0, 255)
+
+    def draw(self, changes: Changes, draw: Draw) -> None:
+        """Choose a standard deviation; the noise itself is drawn where it is added."""
+        noise = self.levels * draw.numbers()[0]
+        if changes.noise is not None:
+            noise = (noise**2 + changes.noise**2) ** 0.5
+        changes.noise = noise
