@@ -1,5 +1,7 @@
 """How kernels are compiled and entered, each seen from a fresh process."""
 
+import re
+
 import pytest
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
@@ -25,6 +27,16 @@ print(len(recorder.buffer))
 """
     assert python(code, TINYVISION_CACHE=str(tmp_path / "cache"))[0] == "0\n"
     assert not (tmp_path / "cache").exists()
+
+
+def test_the_guide_to_the_rooms_names_each_that_is_no_family_of_kernels():
+    from tinyvision_kernels import cpu
+
+    rooms = {path.stem for path in (SOURCES / "cpu").glob("*.py")} - {"__init__"}
+    families = {path.stem for path in (SOURCES / "contract").glob("*.py")}
+    parts = {"global_pool", "upsample"}  # of the family in pool.py
+    named = set(re.findall(r"``(\w+)``", cpu.__doc__))
+    assert named == rooms - families - parts
 
 
 def test_everything_runs_as_plain_python():

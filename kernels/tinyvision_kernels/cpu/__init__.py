@@ -2,7 +2,15 @@
 
 The files mirror those of ``contract/``. A kernel is two functions: a launcher of the contract's
 name, plain Python, that turns settings into numbers of one type and arrays into the shape that the
-loops want, and beside it the compiled loops. What "the same bits" takes is in :mod:`.chunks`.
+loops want, and beside it the compiled loops. What they are built with, from the ground up:
+
+- compiling and keeping what was compiled: ``jit``, ``compile_once``, ``cache``, ``ahead``;
+- sharing out work and memory: ``chunks``, which says what "the same bits" takes, and ``scratch``;
+- numbers side by side: ``vector``, ``mask``, ``order``, ``exponential``, ``transpose``,
+  ``prefetch``, and for bfloat16 ``bfloat16``, ``widen``, ``pairs``;
+- products of matrices: ``tile``, ``product``, ``panels``, ``rows``, ``epilogue``;
+- passes over images: ``columns``, ``windows``, ``sums``, ``bias_grad``, ``part_norm``,
+  ``norm_passes``, ``pooled_passes``.
 """
 
 from collections.abc import Callable, Mapping
