@@ -236,6 +236,13 @@ def test_blur_weights_are_a_gaussian_and_all_of_the_light():
     assert weights[1, 1] == round(256 * np.exp(-2) / (1 + 2 * np.exp(-2) + 2 * np.exp(-8)))
 
 
+def test_some_images_are_blurred_by_any_amount():
+    sigmas = drawn(steps.Blur(2, 0.3), MANY).sigmas
+    blurred = sigmas[sigmas > 0]
+    assert abs(len(blurred) / MANY - 0.3) < SIGMA
+    assert 1.95 < blurred.max() < 2 and abs(blurred.mean() - 1) < 0.07
+
+
 def test_blur_and_noise():
     images = photos(200, 10, 10)
     x = augmented("blur=2:0.5", images)

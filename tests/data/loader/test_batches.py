@@ -225,6 +225,11 @@ def test_augmented_batches_have_the_same_bits_for_any_number_of_workers(sources,
     assert not set(flat(batches(0, seed=4), 1)) & set(expected)
 
 
+def test_augmentation_is_another_in_each_epoch(sources) -> None:
+    in_order = Batches(sources["files"], GRAY, 4, augment=Augment.parse("crop=2,noise"))
+    assert not set(flat(in_order, 0)) & set(flat(in_order, 1))
+
+
 def test_augmented_images_do_not_depend_on_the_size_of_a_batch(sources) -> None:
     alone = Augment.parse("alternating-flip,crop=2,rotate=20,brightness,noise,cutout=3")
 
