@@ -268,3 +268,11 @@ def test_a_folder_of_odd_images_trains_and_lists_the_broken_ones(tinyvision, dat
     assert {skipped["path"].rpartition("/")[2] for skipped in done.json["skipped"]} == BROKEN
     for name in BROKEN:
         assert name in done.err
+
+
+def test_counted_things():
+    from tinyvision.cli.common import counted
+
+    assert counted(1, "class") == "1 class"
+    assert counted(3, "class") == "3 classes"
+    assert counted(1234, "image") == "1,234 images"

@@ -197,6 +197,9 @@ def test_a_name_overrules_the_rules(direction: str):
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"no convolution algorithm 'fft': try 'auto', 'direct'"):
         choose("forward", geometry(1, (9, 9), 4, 4), SINGLE, "fft")
+    with pytest.raises(ValueError, match=r"no convolution algorithm 'fft'") as refused:
+        choose("forward", geometry(1, (9, 9), 4, 4), SINGLE, "fft")
+    assert "overlap_add" not in str(refused.value)  # which has no forward pass
 
 
 @pytest.mark.parametrize(

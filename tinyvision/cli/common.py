@@ -111,5 +111,6 @@ def quoted(word: str) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """Return ``1 epoch``, ``2 epochs``."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+    """Return ``1 epoch``, ``2 epochs``, ``3 classes``."""
+    ending = "" if number == 1 else "es" if thing.endswith("s") else "s"
+    return f"{number:,} {thing}{ending}"

@@ -138,6 +138,11 @@ def _headline(recipe: Recipe, backend: Backend) -> str:
         f"training {recipe.model} on {recipe.data}: {counted(recipe.epochs, 'epoch')} in batches "
         f"of {recipe.batch}, {recipe.optimizer}, seed {recipe.seed}\n"
         + (f"augmented by {recipe.augment}\n" if recipe.augment else "")
+        + (
+            f"validated and saved: an average of the weights, of decay {recipe.average:g}\n"
+            if recipe.average
+            else ""
+        )
         + f"backend {backend.name}, {counted(thread_count(backend), 'thread')}"
     )
 

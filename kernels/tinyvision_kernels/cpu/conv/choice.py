@@ -62,7 +62,8 @@ def choose(
     if algorithm == "auto":
         return _by_rule(direction, geometry, dtype)
     if algorithm not in ALGORITHMS:
-        known = ", ".join(map(repr, ("auto", *ALGORITHMS)))
+        able = (name for name, module in ALGORITHMS.items() if hasattr(module, direction))
+        known = ", ".join(map(repr, ("auto", *able)))
         raise ValueError(f"the cpu backend has no convolution algorithm {algorithm!r}: try {known}")
     module = ALGORITHMS[algorithm]
     if not hasattr(module, direction):
