@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from tests.data.collect_server import picture
+from tests.data.collect.server import picture
 from tinyvision.data.answers import RefusedError
 from tinyvision.data.collect.addresses import check_url, is_public
 from tinyvision.data.collect.archives import is_archive

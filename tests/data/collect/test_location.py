@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from tests.data.collect_server import picture
+from tests.data.collect.server import picture
 from tinyvision.data.answers import RefusedError
 from tinyvision.data.collect.location import tells_place, without_location
 from tinyvision.data.images import ImageError, decode

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.collect_server import picture
+from tests.data.collect.server import picture
 from tinyvision.data import collect
 from tinyvision.data.collect import archives
 from tinyvision.errors import DataError
