@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision_kernels.contract import Shape, ShapeError
+from tinyvision_kernels.contract import AlgorithmError, Shape, ShapeError
 
 from . import backend as _backend
 from . import tape
@@ -292,7 +292,7 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
     _check_dtypes(op, inputs)
     try:
         y, saved = op.forward(backend.kernels, *[t.data for t in inputs])
-    except ShapeError:
+    except (ShapeError, AlgorithmError):
         raise
     except ValueError as error:  # the array module's own; it does not know what was computed
         shapes = " and ".join(str(t.shape) for t in inputs)

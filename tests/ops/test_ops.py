@@ -68,7 +68,7 @@ def test_gradients_are_those_of_the_function(case: OpCase) -> None:
 
 @each_dtype
 @pytest.mark.parametrize(
-    # PyTorch draws other random numbers; test_functional holds dropout to what it promises
+    # PyTorch draws other random numbers; tests/functional holds dropout to what it promises
     "case",
     [case for case in CASES if not isinstance(case.op, Dropout)],
     ids=lambda case: case.id,

@@ -36,12 +36,23 @@ from . import (
     random,
     update,
 )
-from .registry import FLOAT32, KERNELS, Contract, OptionalShape, Pads, Pair, Shape, ShapeError
+from .registry import (
+    FLOAT32,
+    KERNELS,
+    AlgorithmError,
+    Contract,
+    OptionalShape,
+    Pads,
+    Pair,
+    Shape,
+    ShapeError,
+)
 from .window import window_count, windows
 
 __all__ = [
     "FLOAT32",
     "KERNELS",
+    "AlgorithmError",
     "Contract",
     "OptionalShape",
     "Pads",

@@ -21,6 +21,10 @@ class ShapeError(ValueError):
         return f"{self.place}: {super().__str__()}" if self.place else super().__str__()
 
 
+class AlgorithmError(ValueError):
+    """An algorithm asked for by name that there is not, or that cannot compute what is asked."""
+
+
 @dataclass(frozen=True)
 class Contract:
     """One line of the list: the names of a kernel's arrays and settings, and its shape rule."""

@@ -12,7 +12,7 @@ convolution of its own. G = C is a depthwise convolution.
 
 from typing import Any
 
-from ..contract import Pads, Pair
+from ..contract import AlgorithmError, Pads, Pair
 from . import naive_conv
 from .window import crop_image, pad_image, window_cells
 
@@ -49,7 +49,7 @@ def _group(channels: int, groups: int, group: int) -> slice:
 
 def _by_loops(algorithm: str) -> bool:
     if algorithm not in ("auto", "im2col", "loops"):
-        raise ValueError(
+        raise AlgorithmError(
             f"the reference backend has no convolution algorithm {algorithm!r}: try 'auto', "
             "'im2col' or 'loops'"
         )

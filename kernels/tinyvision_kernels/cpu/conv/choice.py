@@ -5,6 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
+from ...contract import AlgorithmError
 from .. import pairs
 from ..tile import HOST
 from . import depthwise, direct, linewise, overlap_add, planar, pointwise, runwise, winograd
@@ -56,7 +57,7 @@ def choose(
 
     Raises
     ------
-    ValueError
+    AlgorithmError
         There is no such algorithm, or it cannot compute this direction of this convolution.
     """
     if algorithm == "auto":
@@ -64,14 +65,16 @@ def choose(
     if algorithm not in ALGORITHMS:
         able = (name for name, module in ALGORITHMS.items() if hasattr(module, direction))
         known = ", ".join(map(repr, ("auto", *able)))
-        raise ValueError(f"the cpu backend has no convolution algorithm {algorithm!r}: try {known}")
+        raise AlgorithmError(
+            f"the cpu backend has no convolution algorithm {algorithm!r}: try {known}"
+        )
     module = ALGORITHMS[algorithm]
     if not hasattr(module, direction):
-        raise ValueError(
+        raise AlgorithmError(
             f"algorithm {algorithm!r} has no {direction.replace('_', ' ')}; try 'auto'"
         )
     if not module.applies(geometry, dtype):
-        raise ValueError(
+        raise AlgorithmError(
             f"algorithm {algorithm!r} cannot compute this convolution in {dtype}: {geometry}; "
             "try 'auto'"
         )
