@@ -311,6 +311,17 @@ def test_bfloat16_goes_where_the_contract_has_it(kernels: backend.Kernels) -> No
         kernels.dense(np.ones((2, 3)), np.ones((3, 4)), np.ones(4, np.float32))
 
 
+def test_images_have_the_type_that_is_asked_for(kernels: backend.Kernels) -> None:
+    pure, partners = np.ones((2, 1, 1, 1), np.float32), np.array([1, 0])
+    given = (partners, np.ones(2, np.float32), np.zeros((2, 4), np.int64))
+    assert kernels.mix_images(pure, *given).dtype == np.float32
+    assert kernels.mix_images(pure, *given, dtype=backend.BFLOAT16).dtype == backend.BFLOAT16
+    with pytest.raises(TypeError, match=r"mix_images: pure is uint8, but .* must be float32"):
+        kernels.mix_images(pure.astype(np.uint8), *given)
+    with pytest.raises(TypeError, match=r"relu: x is float32 but an earlier input is bfloat16"):
+        kernels.relu(pure, dtype=backend.BFLOAT16)
+
+
 def test_both_sides_of_a_sum_may_be_bfloat16(kernels: backend.Kernels) -> None:
     x = np.array([1.5, -3.0]).astype(backend.BFLOAT16)
     y = kernels.add_relu(x, x)

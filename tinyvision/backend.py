@@ -56,19 +56,22 @@ class Kernel:
         # asks for the same ones again and again, and to check them takes longer than small kernels.
         self.plans: dict[tuple[Any, ...], _Plan] = {}
 
-    def __call__(self, *arguments: Any) -> Any:
-        """Run on updates, inputs and settings in the contract's order; return the outputs."""
+    def __call__(self, *arguments: Any, dtype: Any = None) -> Any:
+        """Run on updates, inputs and settings in the contract's order; return the outputs.
+
+        ``dtype`` is the one float type where no array given has it: images begin as bytes.
+        """
         contract = self.contract
         changed, count = len(contract.updates), len(contract.updates) + len(contract.inputs)
         arrays = list(arguments[:count])
         settings = arguments[count:]
-        key = *[a if a is None else (a.shape, a.dtype) for a in arrays], settings
+        key = *[a if a is None else (a.shape, a.dtype) for a in arrays], settings, dtype
         try:
             plan = self.plans.get(key)
         except TypeError:  # a list among the settings has no hash
-            plan = self._plan(arrays, settings)
+            plan = self._plan(arrays, settings, dtype)
         if plan is None:
-            plan = self._plan(arrays, settings)
+            plan = self._plan(arrays, settings, dtype)
             if len(self.plans) >= MOST_PLANS:  # some settings are never the same, such as steps
                 self.plans.clear()
             self.plans[key] = plan
@@ -81,17 +84,16 @@ class Kernel:
         self.into(*outputs, *arrays, *settings)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _plan(self, arrays: list[Array], settings: tuple[Any, ...]) -> "_Plan":
+    def _plan(self, arrays: list[Array], settings: tuple[Any, ...], dtype: Any) -> "_Plan":
         """Check shapes and types; return those of the outputs."""
         contract = self.contract
         shapes = contract.shapes(*[a if a is None else a.shape for a in arrays], *settings)
-        one = self._dtype(arrays)
+        one = self._dtype(arrays, None if dtype is None else np.dtype(dtype))
         named = zip(contract.outputs, shapes, strict=True)
         return [(shape, np.dtype(contract.dtype(name, one))) for name, shape in named]
 
-    def _dtype(self, arrays: list[Array]) -> Any:
+    def _dtype(self, arrays: list[Array], found: Any) -> Any:
         """Return the one floating dtype of the arrays: kernels never promote in silence."""
-        found = None
         contract = self.contract
         kept = []  # what stays float32 beside bfloat16
         for name, array in zip(contract.updates + contract.inputs, arrays, strict=True):
@@ -119,6 +121,8 @@ class Kernel:
                     f"{found}; convert one with .astype"
                 )
             found = array.dtype
+        if found is None and kept:
+            found = next((dtype for _, dtype in kept if dtype in _FLOATS), _FLOATS[0])
         for name, dtype in kept:
             if dtype != contract.dtype(name, found):
                 raise TypeError(

@@ -1,51 +1,12 @@
 """The kernels that augment, against small images worked out by hand, NumPy's turns and Pillow."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.kernels.augment_inputs import gray, whole
 from tinyvision_kernels import reference
-from tinyvision_kernels.contract import KERNELS
-from tinyvision_kernels.contract.augment import ONE, OUTSIDE, TAPS
-
-try:
-    from tinyvision_kernels import cpu
-
-    TABLES = {"reference": reference.TABLE, "cpu": cpu.TABLE}
-except ImportError:
-    TABLES = {"reference": reference.TABLE}
-
-Call = Callable[..., np.ndarray]
-
-
-@pytest.fixture(params=TABLES)
-def call(request) -> Call:
-    """Call a kernel by name and return its one output."""
-    table = TABLES[request.param]
-
-    def run(name: str, *arguments) -> np.ndarray:
-        contract = KERNELS[name]
-        count = len(contract.inputs)
-        (shape,) = contract.shapes(*[a.shape for a in arguments[:count]], *arguments[count:])
-        dtype = contract.dtype(contract.outputs[0], np.dtype("f4"))
-        out = np.full(shape, 7, dtype)
-        kernel = table[name] if table is not reference.TABLE else partial(table[name], np)
-        kernel(out, *arguments)
-        return out
-
-    return run
-
-
-def gray(*rows: list[int]) -> np.ndarray:
-    return np.array(rows, np.uint8)[None, :, :, None]
-
-
-def whole(*values) -> np.ndarray:
-    return np.array(values, np.int64)
-
+from tinyvision_kernels.contract.augment import ONE, OUTSIDE
 
 NO_HOLE = np.zeros((1, 0, 4), np.int64)
 AS_IS = np.arange(256, dtype=np.float32)[None]  # each byte becomes itself
@@ -149,48 +110,6 @@ def test_colours_are_mixed_clipped_and_cut(call):
     hole = whole([[0, 1, 1, 2]])
     x = warp(call, image, [1, 0, 0, 0, 1, 0], colours=colours, scale=2, bias=1, holes=hole)
     assert x[0, 0].tolist() == [[411, 1, 511], [0, 0, 0]]
-
-
-def test_a_blurred_point_is_the_weights(call):
-    image = np.zeros((1, 5, 5, 1), np.uint8)
-    image[0, 2, 2] = 255
-    weights = np.array([16, 56, 112, 56, 16])  # sum 256
-    blurred = call("blur_images", image, whole([112, 56, 16]))[0, :, :, 0]
-    expected = np.floor(255 * np.outer(weights, weights) / TAPS**2 + 0.5)
-    np.testing.assert_array_equal(blurred, expected)
-
-
-def test_blur_keeps_plain_images_and_repeats_the_edge(call):
-    image = np.full((1, 4, 3, 3), 255, np.uint8)
-    np.testing.assert_array_equal(call("blur_images", image, whole([100, 60, 18])), image)
-    # the last of three pixels, seen from the last: (64 * 90 + 192 * 240) / 256 with one to repeat
-    step = gray([0, 90, 240])
-    assert call("blur_images", step, whole([128, 64]))[0, 0, :, 0].tolist() == [23, 105, 203]
-
-
-def test_noise_is_normal_and_belongs_to_the_position(call):
-    images = np.full((6, 40, 40, 3), 128, np.uint8)
-    one = round(20 / np.sqrt((256**2 - 1) / 3) * ONE)  # a standard deviation of 20
-    strengths, positions = whole(one, one, 0, one, one, one), whole(5, 9, 1, 5, 2**31, 7)
-    y = call("noise_images", images, strengths, positions, 11, 12, 13)
-    np.testing.assert_array_equal(y[0], y[3])
-    assert (y[2] == 128).all()
-    noise = y[[0, 1, 4, 5]].astype(float) - 128
-    assert abs(noise.mean()) < 20 / np.sqrt(noise.size) * 4
-    assert abs(noise.std() / 20 - 1) < 0.02
-    assert 0.66 < (np.abs(noise) < 20).mean() < 0.70  # 0.683 of a normal lies within one sigma
-    for a, b in [(0, 1), (0, 2), (1, 2), (2, 3)]:
-        assert abs(np.corrcoef(noise[a].ravel(), noise[b].ravel())[0, 1]) < 0.06
-    alone = call("noise_images", images[:1], strengths[:1], positions[1:2], 11, 12, 13)
-    np.testing.assert_array_equal(alone[0], y[1])
-    for other in ((10, 12, 13), (11, 10, 13), (11, 12, 10)):
-        assert (call("noise_images", images, strengths, positions, *other) != y).mean() > 0.5
-
-
-def test_noise_stays_within_bytes(call):
-    images = np.array([0, 255], np.uint8).reshape(1, 1, 2, 1).repeat(200, axis=1)
-    y = call("noise_images", images, whole(ONE), whole(3), 1, 2, 3)
-    assert (y[0, :, 0] == 0).mean() > 0.3 and (y[0, :, 1] == 255).mean() > 0.3
 
 
 def test_mix_by_hand(call):

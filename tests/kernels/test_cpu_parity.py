@@ -1,5 +1,6 @@
 """Every compiled kernel against the reference: all cases, both precisions, any geometry."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from tinyvision_kernels import cpu
 from tinyvision_kernels.contract import KERNELS
 
 DTYPES = (np.float32, np.float64)
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 both_precisions = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
 
@@ -34,6 +36,16 @@ def test_every_compiled_kernel_is_in_the_contract():
 )
 def test_agrees_with_the_reference(case: Case, dtype: type):
     assert_agrees(case, cpu.TABLE[case.kernel], dtype)
+
+
+@pytest.mark.parametrize("name", ["crop_images", "warp_images", "mix_images"])
+def test_images_in_bfloat16_are_those_in_float32_rounded_once(name: str):
+    for case in cases(name):
+        case = case.astype(BFLOAT16)  # levels, which crop_images looks up, are rounded before
+        (wide,) = run(case, cpu.TABLE[name], np.float32).values()
+        (narrow,) = run(case, cpu.TABLE[name], BFLOAT16).values()
+        assert narrow.dtype == BFLOAT16
+        assert narrow.tobytes() == wide.astype(BFLOAT16).tobytes()
 
 
 @both_precisions

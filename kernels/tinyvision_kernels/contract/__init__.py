@@ -34,6 +34,7 @@ from . import (
     norm,
     pool,
     random,
+    retouch,
     update,
 )
 from .registry import (
@@ -69,6 +70,7 @@ __all__ = [
     "norm",
     "pool",
     "random",
+    "retouch",
     "update",
     "window_count",
     "windows",

@@ -2,25 +2,24 @@
 
 What is random has been drawn before: a kernel is given it as arrays, one row for each image.
 Places in an image are whole numbers (pixels, or 65,536ths of one), so that every implementation
-looks at the very same pixels; only colours and what the network gets are floats.
+looks at the very same pixels; only colours and what the network gets are floats. What is done to
+bytes and leaves bytes stands in :mod:`.retouch`, and comes before. What comes out in bfloat16 is
+what would in float32, rounded once: colours are float32 all the way, ``levels`` look up roundings.
 """
 
 from .registry import Shape, each, kernel, need, rank
 
-ONE = 1 << 16  # what stands for 1 in ``matrices`` and ``strengths``
-TAPS = 1 << 8  # the sum of a blur's weights
+ONE = 1 << 16  # what stands for 1 in ``matrices``
 OUTSIDE = -1  # in place of a row or column: no pixel lies there
 
 _WHOLE = {
     "images": "uint8",
     "fill": "uint8",
-    **dict.fromkeys(
-        ("rows", "columns", "holes", "matrices", "partners", "boxes", "positions"), "int64"
-    ),
+    **dict.fromkeys(("rows", "columns", "holes", "matrices", "partners", "boxes"), "int64"),
 }
 
 
-@kernel("x", dtypes=_WHOLE)
+@kernel("x", dtypes=_WHOLE, bfloat16=True)
 def crop_images(
     images: Shape, rows: Shape, columns: Shape, fill: Shape, holes: Shape, levels: Shape
 ) -> tuple[Shape, ...]:
@@ -31,7 +30,7 @@ def crop_images(
     each byte becomes. ``holes`` (N, B, 4) are B rectangles (top, bottom, left, right) of each
     image, bottom and right beside it. Source of the holes: DeVries and Taylor 2017.
     """
-    N, C = _images(images)
+    N, C = _images("images", images)
     rank("rows", rows, ["N", "OH"])
     rank("columns", columns, ["N", "OW"])
     _for_each(N, rows=rows, columns=columns)
@@ -41,7 +40,7 @@ def crop_images(
     return ((N, rows[1], columns[1], C),)
 
 
-@kernel("x", dtypes=_WHOLE)
+@kernel("x", dtypes=_WHOLE, bfloat16=True)
 def warp_images(
     images: Shape,
     matrices: Shape,
@@ -64,7 +63,7 @@ def warp_images(
     what lies beyond its edges, and further on the last of them repeats. OUTSIDE is the colour
     ``fill``. ``colours`` (N, C, C+1) holds A beside t.
     """
-    N, C = _images(images)
+    N, C = _images("images", images)
     _, H, W, _ = images
     each((N, 6), matrices=matrices)
     each((3 * H,), rows=rows)
@@ -75,53 +74,21 @@ def warp_images(
     return (images,)
 
 
-@kernel("y", dtypes={"y": "uint8", "images": "uint8", "taps": "int64"})
-def blur_images(images: Shape, taps: Shape) -> tuple[Shape, ...]:
-    """y[i,j] = sum_{d,e} taps[|d|] taps[|e|] images[i+d, j+e] / TAPS^2, rounded, for each image.
-
-    ``taps`` (N, R+1) are the weights at distances 0 .. R, the same downwards as sideways; those of
-    -R .. R sum up to TAPS. At the edges the last pixel repeats.
-    """
-    N, _ = _images(images)
-    rank("taps", taps, ["N", "R+1"])
-    need(taps[1] > 0, "taps must hold the weight at distance 0 at least")
-    _for_each(N, taps=taps)
-    return (images,)
-
-
-@kernel(
-    "y",
-    dtypes={"y": "uint8", "images": "uint8", "strengths": "int64", "positions": "int64"},
-)
-def noise_images(
-    images: Shape, strengths: Shape, positions: Shape, seed: int, purpose: int, step: int
-) -> tuple[Shape, ...]:
-    """y = clip(images + (s - 510) * strengths[n] / ONE, 0, 255), the summand rounded.
-
-    s is the sum of the four bytes of a random word, nearly normal (Irwin-Hall) with the mean 510
-    and the variance (256^2 - 1) / 3, and a whole number. Value i of image n has word i % 4 of the
-    Philox block with counter (i // 4, positions[n], step, purpose); the seed is its key.
-    """
-    N, _ = _images(images)
-    each((N,), strengths=strengths, positions=positions)
-    return (images,)
-
-
-@kernel("y", dtypes=_WHOLE)
-def mix_images(x: Shape, partners: Shape, shares: Shape, boxes: Shape) -> tuple[Shape, ...]:
-    """y[n] = shares[n] x[n] + (1 - shares[n]) x[partners[n]], and x[partners[n]] in a box.
+@kernel("y", dtypes=_WHOLE, bfloat16=True)
+def mix_images(pure: Shape, partners: Shape, shares: Shape, boxes: Shape) -> tuple[Shape, ...]:
+    """y[n] = shares[n] pure[n] + (1 - shares[n]) pure[partners[n]], the partner alone in a box.
 
     ``boxes`` (N, 4) are (top, bottom, left, right). Sources: mixup, Zhang et al. 2018; CutMix, Yun
     et al. 2019, which is a box and a share of 1 around it.
     """
-    N, _ = _images(x)
+    N, _ = _images("pure", pure)
     each((N,), partners=partners, shares=shares)
     each((N, 4), boxes=boxes)
-    return (x,)
+    return (pure,)
 
 
-def _images(images: Shape) -> tuple[int, int]:
-    rank("images", images, "NHWC")
+def _images(name: str, images: Shape) -> tuple[int, int]:
+    rank(name, images, "NHWC")
     return images[0], images[3]
 
 

@@ -47,10 +47,12 @@ class Contract:
 
 
 # Arrays that three digits would spoil, float32 where the one float type is bfloat16: what has one
-# number a channel, and sums over a batch, such as the gradients of weights.
+# number a channel or an image, sums over a batch, such as the gradients of weights, and images that
+# are rounded when they have been mixed.
 FLOAT32 = frozenset([
     "b", "db", "dw", "gamma", "beta", "dgamma", "dbeta",
     "mean", "inv_std", "var", "running_mean", "running_var",
+    "colours", "scale", "bias", "pure", "shares",
 ])  # fmt: skip
 
 

@@ -7,19 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..contract.augment import ONE, TAPS
-from .chunks import Arrays, Settings, chunk_rows, chunked
+from .bfloat16 import bits, stored
+from .chunks import Arrays, Settings, chunked, over_images
 from .exponential import constant
 from .jit import Array, body_jit, formula_jit, inline_jit
-from .random import philox, stream_words
-
-_HALF = TAPS * TAPS // 2
-
-
-def _launch(kernel: Any, arrays: Arrays, settings: Settings = ()) -> None:
-    """Run over chunks of whole images; the first array has one row for each."""
-    N = arrays[0].shape[0]
-    kernel(arrays, settings, N, chunk_rows(N, arrays[0][:1].size))
 
 
 @inline_jit
@@ -60,7 +51,7 @@ def crop_images(
     x: Array, images: Array, rows: Array, columns: Array, fill: Array, holes: Array, levels: Array
 ) -> None:
     """Pick whole pixels and look up what each byte becomes."""
-    _launch(_crop_chunks, (x, images, rows, columns, fill, holes, levels))
+    over_images(_crop_chunks, (bits(x), images, rows, columns, fill, holes, bits(levels)))
 
 
 @formula_jit
@@ -78,7 +69,7 @@ def _within(index: Any, length: Any) -> Any:
 def _warp(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     x, images, matrices, rows, columns, fill, holes, colours, scale, bias = arrays
     _, H, W, C = images.shape
-    seen = np.empty(C, x.dtype)
+    seen = np.empty(C, colours.dtype)
     for n in range(start, stop):
         m, colour = matrices[n], colours[n]
         for i in range(H):
@@ -101,7 +92,7 @@ def _warp(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
                     value = colour[c, C]
                     for k in range(C):
                         value += colour[c, k] * seen[k]
-                    x[n, i, j, c] = _clipped(value) * scale[c] + bias[c]
+                    x[n, i, j, c] = stored(_clipped(value) * scale[c] + bias[c], x)
         _cut(x[n], holes[n])
 
 
@@ -122,73 +113,15 @@ def warp_images(
 ) -> None:
     """Look between the pixels, turn the colour seen there into another, and normalise it."""
     looks = (matrices, rows, columns, fill, holes, colours, scale, bias)
-    _launch(_warp_chunks, (x, images, *looks))
-
-
-@body_jit
-def _blur(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    y, images, taps = arrays
-    _, H, W, C = images.shape
-    R = taps.shape[1] - 1
-    sums = np.empty((W, C), np.int64)  # of the pixels above and below a row
-    for n in range(start, stop):
-        for i in range(H):
-            sums[:] = 0
-            for d in range(-R, R + 1):
-                weight, r = taps[n, abs(d)], min(max(i + d, 0), H - 1)
-                for j in range(W):
-                    for c in range(C):
-                        sums[j, c] += weight * images[n, r, j, c]
-            for j in range(W):
-                for c in range(C):
-                    total = np.int64(_HALF)
-                    for d in range(-R, R + 1):
-                        total += taps[n, abs(d)] * sums[min(max(j + d, 0), W - 1), c]
-                    y[n, i, j, c] = total // (TAPS * TAPS)
-
-
-_blur_chunks = chunked(_blur)
-
-
-def blur_images(y: Array, images: Array, taps: Array) -> None:
-    """Replace each pixel by a weighted mean of those around it."""
-    _launch(_blur_chunks, (y, images, taps))
-
-
-@body_jit
-def _noise(arrays: Arrays, stream: Settings, start: int, stop: int) -> None:
-    y, images, strengths, positions = arrays
-    size = images.shape[1]
-    for n in range(start, stop):
-        above = np.uint64(positions[n]) << np.uint64(32)
-        for block in range((size + 3) // 4):
-            words = philox(above | np.uint64(block), stream)
-            for k in range(min(4, size - 4 * block)):
-                bits = np.int64(words[k])
-                total = (bits & 255) + ((bits >> 8) & 255) + ((bits >> 16) & 255) + (bits >> 24)
-                noise = ((total - 510) * strengths[n] + ONE // 2) >> 16
-                y[n, 4 * block + k] = min(max(images[n, 4 * block + k] + noise, 0), 255)
-
-
-_noise_chunks = chunked(_noise)
-
-
-def noise_images(
-    y: Array, images: Array, strengths: Array, positions: Array, seed: int, purpose: int, step: int
-) -> None:
-    """Add noise that is nearly normal to each value."""
-    N = images.shape[0]
-    size = images[:1].size if N else 0
-    rows = (y.reshape(N, size), images.reshape(N, size))  # (N, H, W, C) -> (N, H*W*C)
-    _launch(_noise_chunks, (*rows, strengths, positions), stream_words(seed, purpose, step))
+    over_images(_warp_chunks, (bits(x), images, *looks))
 
 
 @body_jit
 def _mix(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    y, x, partners, shares, boxes = arrays
-    _, H, W, C = x.shape
+    y, pure, partners, shares, boxes = arrays
+    _, H, W, C = pure.shape
     for n in range(start, stop):
-        other, share = x[partners[n]], shares[n]
+        other, share = pure[partners[n]], shares[n]
         rest = constant(1, share) - share
         top, bottom, left, right = boxes[n]
         for i in range(H):
@@ -196,14 +129,15 @@ def _mix(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
                 inside = top <= i < bottom and left <= j < right
                 for c in range(C):
                     if inside:
-                        y[n, i, j, c] = other[i, j, c]
+                        y[n, i, j, c] = stored(other[i, j, c], y)
                     else:
-                        y[n, i, j, c] = share * x[n, i, j, c] + rest * other[i, j, c]
+                        blend = share * pure[n, i, j, c] + rest * other[i, j, c]
+                        y[n, i, j, c] = stored(blend, y)
 
 
 _mix_chunks = chunked(_mix)
 
 
-def mix_images(y: Array, x: Array, partners: Array, shares: Array, boxes: Array) -> None:
+def mix_images(y: Array, pure: Array, partners: Array, shares: Array, boxes: Array) -> None:
     """Blend each image with its partner; in its box, show the partner alone."""
-    _launch(_mix_chunks, (y, x, partners, shares, boxes))
+    over_images(_mix_chunks, (bits(y), pure, partners, shares, boxes))

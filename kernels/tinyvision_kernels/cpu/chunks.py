@@ -57,6 +57,12 @@ def chunked(body: Kernel) -> Kernel:
     return kernel
 
 
+def over_images(kernel: Kernel, arrays: Arrays, settings: Settings = ()) -> None:
+    """Run a kernel over chunks of whole images; the first array has one row for each."""
+    N = arrays[0].shape[0]
+    kernel(arrays, settings, N, chunk_rows(N, arrays[0][:1].size))
+
+
 def elementwise(formula: Function, inputs: int) -> Callable[..., None]:
     """Make a kernel of ``y[i] = formula(a[i], b[i], c[i], *settings)`` with one to three inputs.
 

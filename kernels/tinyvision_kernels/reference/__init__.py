@@ -25,13 +25,14 @@ from . import (
     norm,
     pool,
     random,
+    retouch,
     update,
 )
 from .bfloat16 import through_float32
 
 _FAMILIES = (
     *(activation, conv, dense, loss, norm, pool, random, update),
-    *(fused_conv, fused_norm, augment),
+    *(fused_conv, fused_norm, augment, retouch),
 )
 
 

@@ -6,10 +6,6 @@ would leave gaps: of an image enlarged twice, three pixels of four.
 
 from typing import Any
 
-from ..contract.augment import ONE, TAPS
-from ..contract.random import WORD
-from .random import philox_words
-
 
 def crop_images(
     xp: Any, x: Any, images: Any, rows: Any, columns: Any, fill: Any, holes: Any, levels: Any
@@ -80,45 +76,8 @@ def _inside(xp: Any, x: Any, boxes: Any) -> Any:
     return (i >= top) & (i < bottom) & (j >= left) & (j < right)
 
 
-def blur_images(xp: Any, y: Any, images: Any, taps: Any) -> None:
-    """Replace each pixel by a weighted mean of those around it: down the columns, then the rows."""
-    R = taps.shape[1] - 1
-    sums = images.astype(xp.int64)
-    for axis in (1, 2):
-        last = images.shape[axis] - 1
-        place = xp.arange(last + 1)
-        blurred = xp.zeros(images.shape, dtype=xp.int64)
-        for d in range(-R, R + 1):
-            weight = taps[:, abs(d), None, None, None]
-            blurred += weight * xp.take(sums, xp.clip(place + d, 0, last), axis=axis)
-        sums = blurred
-    half = TAPS * TAPS // 2
-    y[...] = ((sums + half) // (TAPS * TAPS)).astype(xp.uint8)
-
-
-def noise_images(
-    xp: Any, y: Any, images: Any, strengths: Any, positions: Any, seed: int, purpose: int, step: int
-) -> None:
-    """Add noise that is nearly normal to each value, of a strength of its own for each image."""
-    N, H, W, C = images.shape
-    blocks = (H * W * C + 3) // 4
-    counter = (
-        xp.arange(blocks, dtype=xp.uint64)[None, :],
-        (positions.astype(xp.uint64) & xp.uint64(WORD))[:, None],
-        xp.full((1, 1), step & WORD, dtype=xp.uint64),
-        xp.full((1, 1), purpose & WORD, dtype=xp.uint64),
-    )
-    words = philox_words(xp, counter, (seed & WORD, (seed >> 32) & WORD))
-    # four (N, blocks) -> (N, blocks, 4) -> (N, 4 * blocks) -> (N, H, W, C)
-    stream = xp.stack(words, axis=2).reshape(N, 4 * blocks)[:, : H * W * C].reshape(images.shape)
-    bits = stream.astype(xp.int64)
-    total = (bits & 255) + ((bits >> 8) & 255) + ((bits >> 16) & 255) + (bits >> 24)
-    noise = ((total - 510) * strengths[:, None, None, None] + ONE // 2) >> 16
-    y[...] = xp.clip(images.astype(xp.int64) + noise, 0, 255).astype(xp.uint8)
-
-
-def mix_images(xp: Any, y: Any, x: Any, partners: Any, shares: Any, boxes: Any) -> None:
+def mix_images(xp: Any, y: Any, pure: Any, partners: Any, shares: Any, boxes: Any) -> None:
     """Blend each image with its partner; in its box, show the partner alone."""
-    other = x[partners]
+    other = pure[partners]
     share = shares[:, None, None, None]
-    y[...] = xp.where(_inside(xp, x, boxes), other, share * x + (1 - share) * other)
+    y[...] = xp.where(_inside(xp, pure, boxes), other, share * pure + (1 - share) * other)
