@@ -155,6 +155,19 @@ def test_batch_by_the_formula() -> None:
     np.testing.assert_allclose(x, expected, atol=2e-6)
 
 
+def test_batch_in_bfloat16_by_the_bits() -> None:
+    steps = Preprocess((4, 5), 3, mean=(0.1, 0.5, 0.9), std=(0.2, 0.3, 0.4))
+    images = noise(6, 4, 5, 3)
+    narrow = steps.batch(images, "bfloat16")
+    assert narrow.dtype.name == "bfloat16"
+    # the nearest number whose lower 16 bits are 0, of float32's 32
+    bits = steps.batch(images).view(np.uint32).astype(np.uint64)
+    nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    np.testing.assert_array_equal(narrow.view(np.uint16), nearest)
+    with pytest.raises(DataError, match="float32 or bfloat16, not 'uint8'"):
+        steps.batch(images, "uint8")
+
+
 def test_empty_batch() -> None:
     assert Preprocess((4, 5), 1).batch(np.zeros((0, 4, 5, 1), np.uint8)).shape == (0, 4, 5, 1)
 

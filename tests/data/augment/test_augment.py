@@ -13,7 +13,7 @@ from tinyvision.data.dataset import Dataset
 from tinyvision.errors import DataError
 
 EVERYTHING = (
-    "alternating-flip,flip,crop=2,shift,rotate=20,scale=0.2,shear=10,brightness,contrast,saturation,"
+    "alternating-flip,flip,flip-vertical,crop=2,shift,rotate=20,scale=0.2,shear=10,brightness,contrast,saturation,"
     "hue,blur,noise,cutout=3,erase,randaugment"
 )
 
@@ -74,6 +74,8 @@ def test_other_mistakes_are_named():
         augmented("flip", photos(C=1), prepare=plain(8, 9))
     with pytest.raises(DataError, match="uint8 of shape"):
         augmented("flip", photos().astype("f4"))
+    with pytest.raises(DataError, match="float32 or bfloat16, not 'float16'"):
+        augmented("flip", photos(), dtype="float16")
 
 
 @pytest.mark.parametrize("words", ["flip", "crop=0", "rotate=0,hue=0", EVERYTHING])
@@ -138,6 +140,22 @@ def test_every_backend_gives_the_same(words, C):
     np.testing.assert_array_equal(t, u)
     if words == "cifar":
         np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("words", ["cifar", "photos", "mixup,cutmix", f"{EVERYTHING},mixup"])
+@pytest.mark.parametrize("name", ["reference", "cpu"])
+def test_bfloat16_is_float32_rounded_once(words, name):
+    if name == "cpu":
+        pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
+    images, prepare = photos(40, 17, 13), Preprocess((17, 13), 3, mean=(0.4,), std=(0.25,))
+    given = {"prepare": prepare, "kernels": backend.get(name).kernels, "seed": 2}
+    wide = augmented(words, images, **given)
+    for dtype in ("bfloat16", backend.BFLOAT16):
+        narrow = augmented(words, images, dtype=dtype, **given)
+        assert narrow.dtype == backend.BFLOAT16
+        assert narrow.tobytes() == wide.astype(backend.BFLOAT16).tobytes()
+    assert (narrow.astype(np.float32) != wide).mean() > 0.3, "it is rounded indeed"
+    assert augmented(words, images[:0], dtype="bfloat16", **given).dtype == backend.BFLOAT16
 
 
 def test_images_of_another_size_are_fitted_first():

@@ -29,6 +29,18 @@ def test_a_flip_mirrors_half_of_the_images():
     np.testing.assert_array_equal(augmented("flip=0", images), images)
 
 
+def test_a_vertical_flip_exchanges_top_and_bottom_of_half_of_the_images():
+    images = photos(40)
+    np.testing.assert_array_equal(augmented("flip-vertical=1", images), images[:, ::-1])
+    np.testing.assert_array_equal(augmented("flip-vertical=1,flip-vertical=1", images), images)
+    turned = np.rot90(images, 2, axes=(1, 2))
+    np.testing.assert_array_equal(augmented("flip-vertical=1,flip=1", images), turned)
+    assert abs(drawn(steps.FlipVertical(), MANY).upended.mean() - 0.5) < SIGMA
+    assert not drawn(steps.FlipVertical(), MANY).flipped.any()
+    both = drawn(steps.FlipVertical(), MANY).upended & drawn(steps.Flip(), MANY).flipped
+    assert abs(both.mean() - 0.25) < SIGMA, "the two are drawn apart"
+
+
 def test_an_alternating_flip_shows_the_other_side_in_every_epoch():
     epochs = [drawn(steps.AlternatingFlip(), MANY, epoch=e).flipped for e in range(4)]
     assert abs(epochs[0].mean() - 0.5) < SIGMA
@@ -115,7 +127,7 @@ def test_maps_follow_each_other_as_the_steps_do():
 
 def test_flips_and_crops_come_out_the_same_with_a_map_as_without():
     images = photos(30, 7, 10)
-    words = "flip,crop=3,cutout=3"
+    words = "flip,flip-vertical,crop=3,cutout=3"
     for edge in ("mirror", "repeat", "mean"):
         alone = augmented(f"{words},edge={edge}", images)
         np.testing.assert_array_equal(augmented(f"{words},rotate=0,edge={edge}", images), alone)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.data.folders import put
+from tinyvision.backend import BFLOAT16
 from tinyvision.data import Augment, Batches, ImageFiles, Sample, Shards, pack, read_table
 from tinyvision.data.dataset import Dataset
 from tinyvision.data.preprocess import Preprocess
@@ -82,7 +83,24 @@ def test_preprocess_is_applied() -> None:
     assert x.shape == (4, 3, 3, 3)
 
 
+@pytest.mark.parametrize("augment", [None, Augment.parse("crop=2,rotate,mixup")])
+def test_batches_in_bfloat16_are_those_in_float32_rounded_once(augment) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (30, 6, 6, 1), np.uint8)
+    toy = Dataset(images, np.arange(30) % 2, ("a", "b"), "toy")
+    steps = Preprocess((6, 6), 1, mean=(0.4,), std=(0.3,))
+    wide, narrow = (
+        list(Batches(toy, steps, 8, augment=augment, dtype=dtype))
+        for dtype in ("float32", "bfloat16")
+    )
+    for (x, labels), (y, others) in zip(wide, narrow, strict=True):
+        assert (x.dtype, y.dtype) == (np.float32, BFLOAT16)
+        assert y.tobytes() == x.astype(BFLOAT16).tobytes()
+        np.testing.assert_array_equal(labels, others)
+
+
 def test_refused() -> None:
+    with pytest.raises(DataError, match="float32 or bfloat16, not 'float64'"):
+        Batches(make(3), PLAIN, 1, dtype="float64")
     with pytest.raises(DataError, match="at least 1 image, got a batch size of 0"):
         Batches(make(3), PLAIN, 0)
     with pytest.raises(DataError, match="toy: its 3 images are fewer than one batch of 4"):

@@ -9,7 +9,7 @@ kernels do it all in as few passes as can be, from bytes to the network's input.
 ``draw.py``           random numbers for the images of a batch
 ``changes.py``        what has been drawn: numbers for each image
 ``apply.py``          doing it
-``flip.py``           left and right exchanged
+``flip.py``           sides exchanged
 ``affine.py``         moved, turned, enlarged, slanted
 ``colour.py``         brighter, duller, of another hue
 ``camera.py``         blurred, noisy
@@ -29,7 +29,7 @@ from .colour import Brightness, Contrast, Hue, Saturation
 from .draw import Draw
 from .erase import Cutout, Erase
 from .examples import augmented_examples
-from .flip import AlternatingFlip, Flip
+from .flip import AlternatingFlip, Flip, FlipVertical
 from .mix import CutMix, MixUp
 from .rand_augment import RandAugment
 from .step import STEPS, Step
@@ -49,6 +49,7 @@ __all__ = [
     "Draw",
     "Erase",
     "Flip",
+    "FlipVertical",
     "Hue",
     "MixUp",
     "Noise",

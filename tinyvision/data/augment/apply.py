@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyvision_kernels.contract.augment import ONE, TAPS
+from tinyvision_kernels.contract.augment import ONE
+from tinyvision_kernels.contract.retouch import TAPS
 
 from ...random import purpose_of
 from ..preprocess import Preprocess
@@ -17,8 +18,13 @@ _NOISE = np.sqrt((256**2 - 1) / 3)  # the standard deviation of the kernel's noi
 
 
 def apply(
-    images: NDArray[np.uint8], changes: Changes, draw: Draw, preprocess: Preprocess, edge: str
-) -> NDArray[np.float32]:
+    images: NDArray[np.uint8],
+    changes: Changes,
+    draw: Draw,
+    preprocess: Preprocess,
+    edge: str,
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
     """Change the images (N, H, W, C) and normalise them; mixing is for :func:`mix`."""
     k = draw.kernels
     if changes.sigmas is not None:
@@ -30,19 +36,20 @@ def apply(
     scale, bias = preprocess.scale_and_bias()
     fill = np.rint(np.clip(np.array(preprocess.mean) * 255, 0, 255)).astype(np.uint8)
     holes = np.stack([np.zeros((changes.N, 4), np.int64), *changes.holes], 1)[:, 1:]
-    x: NDArray[np.float32]
+    x: NDArray[Any]
     if changes.place is None and changes.colour is None:
         rows, columns = pixels_shown(changes, edge)
-        x = k.crop_images(images, rows, columns, fill, holes, preprocess.levels())
+        levels = preprocess.levels().astype(dtype)
+        x = k.crop_images(images, rows, columns, fill, holes, levels)
         return x
     H, W, C = changes.H, changes.W, changes.C
     beyond = (pixel_at(np.arange(-length, 2 * length), length, edge) for length in (H, W))
     colour = changes.colour
     if colour is None:
         colour = np.tile(np.eye(C, C + 1), (changes.N, 1, 1))
-    x = k.warp_images(
-        images, places_shown(changes), *beyond, fill, holes, colour.astype(np.float32), scale, bias
-    )
+    colour = colour.astype(np.float32)
+    looks = (places_shown(changes), *beyond, fill, holes, colour, scale, bias)
+    x = k.warp_images(images, *looks, dtype=dtype)
     return x
 
 
@@ -51,15 +58,17 @@ def pixels_shown(changes: Changes, edge: str) -> tuple[Whole, Whole]:
     rows = np.arange(changes.H) - changes.down[:, None]
     columns = np.arange(changes.W) - changes.right[:, None]
     # The image was flipped before it was moved.
+    rows = np.where(changes.upended[:, None], changes.H - 1 - rows, rows)
     columns = np.where(changes.flipped[:, None], changes.W - 1 - columns, columns)
     return pixel_at(rows, changes.H, edge), pixel_at(columns, changes.W, edge)
 
 
 def places_shown(changes: Changes) -> Whole:
     """Return the six numbers (N, 6) that lead from a pixel to the place it shows."""
-    side = np.where(changes.flipped, -1.0, 1.0)
+    side, upright = (np.where(f, -1.0, 1.0) for f in (changes.flipped, changes.upended))
     maps = np.tile(np.eye(3), (changes.N, 1, 1))
-    maps[:, 0, 2] = -changes.down
+    maps[:, 0, 0] = upright
+    maps[:, 0, 2] = -upright * changes.down
     maps[:, 1, 1] = side
     maps[:, 1, 2] = -side * changes.right
     if changes.place is not None:
@@ -85,14 +94,18 @@ def blur_weights(sigmas: Floats, reach: int) -> Whole:
 
 
 def mix(
-    x: NDArray[np.float32], targets: NDArray[np.float32], changes: Changes, kernels: Any
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    x: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    changes: Changes,
+    kernels: Any,
+    dtype: np.dtype[Any],
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Mix images (N, H, W, C) and targets (N, K) with those of their partners."""
     N = changes.N
     partners = np.roll(np.arange(N), 1)
     shares = np.ones(N) if changes.shares is None else changes.shares
     boxes = np.zeros((N, 4), np.int64) if changes.boxes is None else changes.boxes
-    y: NDArray[np.float32] = kernels.mix_images(x, partners, shares.astype(np.float32), boxes)
+    y = kernels.mix_images(x, partners, shares.astype(np.float32), boxes, dtype=dtype)
     top, bottom, left, right = boxes.T
     free = 1 - (bottom - top) * (right - left) / (changes.H * changes.W)
     own = (shares * free).astype(np.float32)[:, None]

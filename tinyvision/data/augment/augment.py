@@ -5,11 +5,11 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ... import backend
 from ...errors import BackendError, DataError
-from ..preprocess import Preprocess
+from ..preprocess import Preprocess, float_type
 from .apply import apply, mix
 from .changes import Changes
 from .draw import Draw
@@ -117,7 +117,8 @@ class Augment:
         places: NDArray[np.int64] | None = None,
         ids: NDArray[np.int64] | None = None,
         kernels: Any = None,
-    ) -> tuple[NDArray[np.float32], Targets]:
+        dtype: DTypeLike = np.float32,
+    ) -> tuple[NDArray[Any], Targets]:
         """Turn images and labels into the network's input and what it should say.
 
         Parameters
@@ -135,32 +136,37 @@ class Augment:
         kernels : optional
             Of a backend whose arrays are NumPy's; by default those of the one in force, or of the
             best that works on the host.
+        dtype : {"float32", "bfloat16"}
+            Of the network's input; bfloat16 is what float32 would be, rounded once.
 
         Returns
         -------
-        x : ndarray of float32, shape (N, *preprocess.size, C)
+        x : ndarray of ``dtype``, shape (N, *preprocess.size, C)
         targets : ndarray
             The labels, or where images are mixed, float32 (N, K): the share of each class.
 
         Raises
         ------
         DataError
-            Images of another type, rank or channel count than ``preprocess`` takes.
+            Images of another type, rank or channel count than ``preprocess`` takes; another dtype.
         """
+        one = float_type(dtype)
         images = preprocess.fitted(images)
         places = np.arange(len(images)) if places is None else np.asarray(places, np.int64)
         ids = places if ids is None else np.asarray(ids, np.int64)
         draw = Draw(kernels or host_kernels(), seed, epoch, places, ids)
         changes = self.changes(images.shape, draw)
-        x = apply(images, changes, draw, preprocess, self.edge)
-        if not changes.mixed() or not len(x):
+        mixing = changes.mixed() and len(images) > 0
+        single = np.dtype(np.float32) if mixing else one
+        x = apply(images, changes, draw, preprocess, self.edge, single)
+        if not mixing:
             return x, labels
         if labels.ndim == 1:
             shares = np.zeros((len(x), classes), np.float32)
             shares[np.arange(len(x)), labels] = 1
         else:
             shares = labels.astype(np.float32)
-        return mix(x, shares, changes, draw.kernels)
+        return mix(x, shares, changes, draw.kernels, one)
 
     def changes(self, shape: tuple[int, ...], draw: Draw) -> Changes:
         """Have all steps draw for images of this shape (N, H, W, C)."""

@@ -20,6 +20,8 @@ class Changes:
     ----------
     flipped : bool (N,)
         Left and right exchanged.
+    upended : bool (N,)
+        Top and bottom exchanged.
     down, right : int64 (N,)
         Then moved by whole pixels.
     place : float64 (N, 3, 3) or None
@@ -41,7 +43,7 @@ class Changes:
     def __init__(self, shape: tuple[int, int, int, int]) -> None:
         N, self.H, self.W, self.C = shape
         self.N = N
-        self.flipped = np.zeros(N, np.bool_)
+        self.flipped, self.upended = np.zeros(N, np.bool_), np.zeros(N, np.bool_)
         self.down, self.right = np.zeros(N, np.int64), np.zeros(N, np.int64)
         self.place: Floats | None = None
         self.colour: Floats | None = None

@@ -1,4 +1,4 @@
-"""Left and right exchanged. Not for digits and letters, whose mirror images are others or none."""
+"""Sides exchanged. Not for digits and letters, whose mirror images are others or none."""
 
 from dataclasses import dataclass
 
@@ -26,6 +26,30 @@ class Flip(Step):
     def draw(self, changes: Changes, draw: Draw) -> None:
         """Toss a coin for each image."""
         changes.flipped ^= draw.numbers()[0] < self.probability
+
+
+@dataclass(frozen=True)
+class FlipVertical(Step):
+    """Turn images upside down by a mirror at random, top and bottom exchanged.
+
+    For pictures without an up and a down, from satellites and microscopes. With :class:`Flip`,
+    both may happen to an image, which is half a turn.
+
+    Parameters
+    ----------
+    probability : float
+        For each image in each epoch.
+    """
+
+    word = "flip-vertical"
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        self.need("probability", 0, 1)
+
+    def draw(self, changes: Changes, draw: Draw) -> None:
+        """Toss a coin for each image."""
+        changes.upended ^= draw.numbers()[0] < self.probability
 
 
 @dataclass(frozen=True)

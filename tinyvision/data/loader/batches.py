@@ -8,20 +8,20 @@ from itertools import islice
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ...errors import DataError
 from ..augment.augment import Augment, host_kernels
 from ..dataset import Dataset
 from ..files import Decode, ImageFiles, Sample, decode_to
 from ..files.sample import decode_samples, label_array
-from ..preprocess import Preprocess
+from ..preprocess import Preprocess, float_type
 from ..shards import Shards
 from .order import Balanced, InOrder, Order, Shuffled
 from .prefetch import prefetch
 
 Labels = NDArray[np.int64] | NDArray[np.float32]  # (N,) or, of tagged or mixed images, (N, K)
-Batch = tuple[NDArray[np.float32], Labels]  # the images (N, H, W, C)
+Batch = tuple[NDArray[Any], Labels]  # the images (N, H, W, C), float32 or bfloat16
 Work = NDArray[np.int64] | Sequence[Sample]  # the rows of a batch, or what a stream has in place
 Job = tuple[int, Work]  # and where in the epoch the first of them stands
 
@@ -54,6 +54,8 @@ class Batches:
     augment : Augment, optional
         Changes the images at random, for training. Where it mixes them, labels become float32
         (N, K): the share of each class.
+    dtype : {"float32", "bfloat16"}
+        Of the images as the network gets them; bfloat16 takes half the memory.
     drop_last : bool
         Leave out the last batch where it would be smaller than the others.
     decode : callable, optional
@@ -82,6 +84,7 @@ class Batches:
         balanced: bool = False,
         seed: int = 0,
         augment: Augment | None = None,
+        dtype: DTypeLike = np.float32,
         drop_last: bool = False,
         decode: Decode | None = None,
         workers: int | None = None,
@@ -108,6 +111,7 @@ class Batches:
         self.balanced = balanced
         self.seed = seed
         self.augment = augment
+        self.dtype = float_type(dtype)
         self.drop_last = drop_last
         self.decode = decode or decode_to(preprocess.size, preprocess.channels, preprocess.fit)
         self.workers = workers
@@ -166,7 +170,7 @@ class Batches:
         first, work = job
         images, labels, ids = self._images(work)
         if self.augment is None:
-            return self.preprocess.batch(images), labels
+            return self.preprocess.batch(images, self.dtype), labels
         return self.augment.batch(
             images,
             labels,
@@ -177,6 +181,7 @@ class Batches:
             places=np.arange(first, first + len(images)),
             ids=ids,
             kernels=kernels,
+            dtype=self.dtype,
         )
 
     def _images(self, work: Work) -> tuple[NDArray[np.uint8], Labels, NDArray[np.int64]]:
