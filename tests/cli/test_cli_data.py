@@ -192,14 +192,16 @@ def interrupted(event: str, ending: str, number: int, *words: str) -> tuple[str,
 
 
 def test_ctrl_c_while_looking_ends_cleanly(photos: Path) -> None:
-    interrupted("open", ".png", 5, "data", "photos", "--fix", "--html", "page.html")
+    words = ("data", "photos", "--fix", "--html", "page.html", "--json")
+    out, err = interrupted("open", ".png", 5, *words)
+    assert err.strip() == "tinyvision: interrupted" and json.loads(out) == {"error": "interrupted"}
     assert not Path("page.html").exists() and not Path("photos.rejected").exists()
 
 
 def test_ctrl_c_while_moving_keeps_what_was_moved(tinyvision: Command, photos: Path) -> None:
     files = sorted(path for path in photos.rglob("*") if path.is_file())
-    out, _ = interrupted("os.rename", "broken.jpg", 1, "data", "photos", "--fix")
-    assert "stopped; what was moved is written down" in " ".join(out.split())
+    _, err = interrupted("os.rename", "broken.jpg", 1, "data", "photos", "--fix")
+    assert err.startswith("tinyvision: stopped; what was moved is written down, and the same")
     assert Path("photos/cats/copy.png").exists()  # it would have been the next
     assert tinyvision("data", "photos", "--fix").code == 0
     assert not Path("photos/cats/copy.png").exists()

@@ -7,7 +7,8 @@ stderr. A command that fails prints ``{"error": "..."}``, with the sentence that
 
 Exit codes: 0 done; 1 failed (data, a file or a backend is missing or unusable, or some images could
 not be predicted); 2 wrong usage (an unknown command, option, model, optimizer or backend, a value
-out of range); 130 interrupted. A user's mistake ends in one sentence, not in a traceback.
+out of range); 130 interrupted, which one line says, with the way to go on where there is one. A
+user's mistake ends in one sentence, not in a traceback.
 """
 
 import sys
@@ -19,7 +20,7 @@ import typer
 
 from ..errors import ShapeError, TinyvisionError, UnknownNameError
 from . import backends, collect, data, evaluate, models, pack, predict, train, warmup
-from .common import app, print_json
+from .common import Stopped, app, print_json
 
 __all__ = [
     "app",
@@ -61,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sentence = f"there is not enough memory: {error or 'smaller batches or images take less'}"
         _say(sentence)
         _fail(sentence, 1, as_json)
-    except (KeyboardInterrupt, typer.Abort):
+    except Stopped as error:
+        _say(error)
+        _fail(error, 130, as_json)
+    except (KeyboardInterrupt, typer.Abort):  # before a command has begun
         code = 130
     raise SystemExit(code or 0)
 

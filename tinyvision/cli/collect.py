@@ -12,7 +12,7 @@ from .. import data
 from ..data.collect import Collected, Record
 from ..data.collect.manifest import NAME
 from ..report.words import printable
-from .common import JsonOption, app, console, counted, print_json, shown
+from .common import JsonOption, Stopped, app, console, counted, print_json, shown
 
 LISTED = 10  # images that went wrong, of which the screen tells; the manifest tells of all
 
@@ -90,8 +90,7 @@ def collect(
             )
         except KeyboardInterrupt:
             bar.stop()
-            _say(screen, "stopped; the same command goes on from here")
-            raise
+            raise Stopped("stopped; the same command goes on from here") from None
     _summarise(screen, collected)
     if as_json:
         print_json(_facts(collected))

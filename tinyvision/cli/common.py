@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from .. import __version__
 from .. import backend as _backend
@@ -15,7 +16,23 @@ from ..backend import Backend
 from ..errors import UnknownNameError
 from ..modelfile import to_plain
 
+
+class Stopped(Exception):  # noqa: N818
+    """Ctrl-C has ended a command; the sentence says how to go on, where there is a way."""
+
+
+class _Commands(TyperGroup):
+    """The commands; Ctrl-C ends any of them with a sentence, where Typer says nothing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Stopped("interrupted") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="tinyvision",
     help="Train, test and use image classifiers: a neural-network engine written from scratch.",
     no_args_is_help=True,

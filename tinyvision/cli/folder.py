@@ -13,7 +13,7 @@ from ..data import Augment, Judge, Survey
 from ..data.local import FOLDER_SIZE
 from ..data.survey.outline import some_of_each, split_outline
 from ..train import TerminalDisplay
-from .common import shown
+from .common import Stopped, shown
 from .findings import clean_facts, say, show_cleaned, show_restored, show_survey
 from .splits import draw_sheet, show_splits
 
@@ -58,8 +58,9 @@ def move_aside(
         with TerminalDisplay(screen) as display:
             cleaned = data.clean(found, folder, dry_run=dry_run, progress=display.reading)
     except KeyboardInterrupt:
-        say(screen, "stopped; what was moved is written down, and the same command does the rest")
-        raise
+        raise Stopped(
+            "stopped; what was moved is written down, and the same command does the rest"
+        ) from None
     show_cleaned(screen, cleaned, root, folder, dry_run=dry_run)
     return {"clean": clean_facts(cleaned, root) | {"dry_run": dry_run}}
 
@@ -70,7 +71,6 @@ def bring_back(screen: Console, root: Path, folder: Path | None) -> dict[str, An
         with TerminalDisplay(screen) as display:
             restored = data.restore(root, folder, progress=display.reading)
     except KeyboardInterrupt:
-        say(screen, "stopped; the same command moves the others back")
-        raise
+        raise Stopped("stopped; the same command moves the others back") from None
     show_restored(screen, restored, root)
     return {"restored": clean_facts(restored, root)}
