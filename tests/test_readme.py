@@ -50,6 +50,16 @@ def test_python_snippets_run_in_order(page: Path, tmp_path: Path) -> None:
     _run(sys.executable, str(script), cwd=tmp_path)
 
 
+def test_the_readme_s_snippets_run_again_and_leave_nothing_beside_runs(tmp_path: Path) -> None:
+    ignored = (ROOT / ".gitignore").read_text().split("\n")
+    assert "/runs/" in ignored
+    script = tmp_path / "snippets.py"
+    script.write_text("\n\n".join(blocks(ROOT / "README.md", "python")))
+    for _ in range(2):
+        _run(sys.executable, str(script), cwd=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"snippets.py", "runs"}
+
+
 def test_the_readme_s_commands_run_in_order(tmp_path: Path) -> None:
     # those of the install line are run by .ci/run, and piece by piece in test_packaging.py
     Image.effect_noise((40, 30), 50).convert("RGB").save(tmp_path / "photo.jpg")
@@ -82,6 +92,15 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     missing = [link for link in links if not (page.parent / link).exists()]
     missing += [path for path in paths if not (ROOT / path).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_lead_to_headings(page: Path) -> None:
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text()):
+        text = (page.parent / target if target else page).read_text()
+        titles = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+        assert heading in anchors, f"{target}#{heading}"
 
 
 def test_two_commands_on_a_fresh_machine() -> None:
