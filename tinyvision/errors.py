@@ -16,6 +16,7 @@ __all__ = [
     "ShapeError",
     "TinyvisionError",
     "TrainingError",
+    "UnknownDataError",
     "UnknownNameError",
 ]
 
@@ -30,6 +31,10 @@ class BackendError(TinyvisionError, RuntimeError):
 
 class DataError(TinyvisionError, ValueError):
     """A data set, a folder or an image cannot be used as it is."""
+
+
+class UnknownDataError(DataError):
+    """A word that names no data set and can be no path: most likely a slip of the keyboard."""
 
 
 class DownloadError(TinyvisionError, OSError):

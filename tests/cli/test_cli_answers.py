@@ -1,5 +1,10 @@
 """evaluate, predict, data, models, backends: their answers, for people and as one JSON object."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +16,8 @@ from tinyvision.data import Batches, Dataset, Preprocess
 from tinyvision.inference import align_labels, predict, probabilities
 from tinyvision.modelfile import ModelFile
 from tinyvision.train import evaluate
+
+ROOT = Path(__file__).parents[2]
 
 # --- evaluate -------------------------------------------------------------------------------------
 
@@ -191,6 +198,20 @@ def test_models_are_listed_with_their_sizes(tinyvision):
     assert set(sizes) == {"mlp", "lenet5", "small_cnn", "vgg_small", "resnet20"}
     out = tinyvision("models").out
     assert "for images of 32 x 32 x 3 and 10 classes" in out
+
+
+def test_listing_models_loads_no_compiler():
+    script = (
+        "import sys\nfrom tinyvision.cli import main\n"
+        "try: main(['models'])\nfinally: assert 'numba' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")])}
+    environment.pop("TINYVISION_BACKEND")
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resnet20" in done.stdout
 
 
 def test_models_that_want_larger_images_say_so(tinyvision):

@@ -68,8 +68,8 @@ def test_cuda_without_a_gpu(tinyvision, command):
 
 
 def test_unknown_data(tinyvision):
-    refused(tinyvision, FAILED, "'mnits' is neither .* did you mean mnist", "train", "mnits")
-    refused(tinyvision, FAILED, "'mnits' is neither .* did you mean mnist", "data", "mnits")
+    refused(tinyvision, USAGE, "'mnits' is neither .* did you mean mnist", "train", "mnits")
+    refused(tinyvision, USAGE, "'mnits' is neither .* did you mean mnist", "data", "mnits")
     refused(tinyvision, FAILED, "photos/none", "train", "photos/none")
 
 

@@ -6,9 +6,9 @@ With ``--json`` stdout carries one JSON object and nothing else; what is meant f
 stderr. A command that fails prints ``{"error": "..."}``, with the sentence that stderr has.
 
 Exit codes: 0 done; 1 failed (data, a file or a backend is missing or unusable, or some images could
-not be predicted); 2 wrong usage (an unknown command, option, model, optimizer or backend, a value
-out of range); 130 interrupted, which one line says, with the way to go on where there is one. A
-user's mistake ends in one sentence, not in a traceback.
+not be predicted); 2 wrong usage (an unknown command, option, data set, model, optimizer or backend, a
+value out of range); 130 interrupted, which one line says, with the way to go on where there is one.
+A user's mistake ends in one sentence, not in a traceback.
 """
 
 import sys
@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 import typer
 
-from ..errors import ShapeError, TinyvisionError, UnknownNameError
+from ..errors import ShapeError, TinyvisionError, UnknownDataError, UnknownNameError
 from . import backends, collect, data, evaluate, models, pack, predict, train, warmup
 from .common import Stopped, app, print_json
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UsageError as error:
         error.show()
         _fail(error.format_message(), 2, as_json)
-    except UnknownNameError as error:
+    except (UnknownNameError, UnknownDataError) as error:
         _say(error)
         _fail(error, 2, as_json)
     except (TinyvisionError, ShapeError, OSError) as error:

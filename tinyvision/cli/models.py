@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from .. import models
+from ..backend import using
 from ..errors import ShapeError
 from ..nn.summary import summarize
 from .common import JsonOption, app, console, print_json
@@ -24,13 +25,14 @@ def show_models(
     """List the models, or show one layer by layer, with parameters and operations per image."""
     shape = (size, size, channels)
     screen = console(as_json)
-    if name is not None:
-        summary = summarize(models.create(name, shape, classes), shape)
-        screen.print(str(summary), highlight=False, markup=False, soft_wrap=True)
-        rows = [_row(name, shape, classes)]
-    else:
-        rows = [_row(known, shape, classes) for known in models.names()]
-        screen.print(_table(rows, shape, classes))
+    with using("reference"):  # one image a model is not worth loading a compiler for
+        if name is not None:
+            summary = summarize(models.create(name, shape, classes), shape)
+            screen.print(str(summary), highlight=False, markup=False, soft_wrap=True)
+            rows = [_row(name, shape, classes)]
+        else:
+            rows = [_row(known, shape, classes) for known in models.names()]
+            screen.print(_table(rows, shape, classes))
     if as_json:
         print_json({"models": rows})
 

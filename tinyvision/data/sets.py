@@ -5,7 +5,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, UnknownDataError
 from .dataset import Splits
 from .download import Progress, cache_dir, fetch
 from .images import check_channels
@@ -98,8 +98,10 @@ def find_source(name_or_folder: str | Path) -> DataSource | None:
 
     Raises
     ------
+    UnknownDataError
+        Neither a set nor a folder.
     DataError
-        Neither a set nor a folder, or in the home folder of a user who is not there.
+        In the home folder of a user who is not there.
     """
     if isinstance(name_or_folder, Path):
         return None
@@ -118,7 +120,7 @@ def find_source(name_or_folder: str | Path) -> DataSource | None:
     nearby = [path.name for path in Path().iterdir() if path.is_dir()]
     close = get_close_matches(name_or_folder.lower(), [*SOURCES, *nearby], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    raise DataError(
+    raise UnknownDataError(
         f"{name_or_folder!r} is neither a data set nor a folder; {hint}"
         f"the sets are {', '.join(SOURCES)}."
     )
