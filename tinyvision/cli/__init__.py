@@ -6,8 +6,8 @@ With ``--json`` stdout carries one JSON object and nothing else; what is meant f
 stderr. A command that fails prints ``{"error": "..."}``, with the sentence that stderr has.
 
 Exit codes: 0 done; 1 failed (data, a file or a backend is missing or unusable, or some images could
-not be predicted); 2 wrong usage (an unknown command, option, data set, model, optimizer or backend, a
-value out of range); 130 interrupted, which one line says, with the way to go on where there is one.
+not be predicted); 2 wrong usage (an unknown command, option, data set, model, optimizer or backend,
+a value out of range); 130 interrupted, which one line says, with the way to go on if there is one.
 A user's mistake ends in one sentence, not in a traceback.
 """
 
