@@ -52,6 +52,19 @@ def test_findings_are_told_in_words(tinyvision: Command, photos: Path) -> None:
     assert "\x1b" not in done.out  # a pipe gets no colours
 
 
+def test_strays_are_not_called_broken(tinyvision: Command, photos: Path) -> None:
+    paint(photos / "beside.png", 30)
+    done = tinyvision("data", "photos", "--no-sheet")
+    assert "photos: 12 images, 1 broken, 1 stray\n" in done.out
+
+
+def test_undo_says_why_the_folder_stays(tinyvision: Command, photos: Path) -> None:
+    assert tinyvision("data", "photos", "--fix").code == 0
+    (photos / "dogs" / "broken.jpg").write_bytes(b"another")
+    done = tinyvision("data", "photos", "--undo")
+    assert "photos.rejected stays: some images are still in it" in done.out
+
+
 def test_many_findings_are_cut_short_on_the_screen_alone(tinyvision: Command, photos: Path) -> None:
     for i in range(12):
         (photos / "dogs" / f"empty{i}.png").write_bytes(b"")
@@ -94,6 +107,7 @@ def test_fix_dry_run_and_undo(tinyvision: Command, photos: Path) -> None:
     assert "nothing was moved" in tinyvision("data", "photos", "--fix").out
     back = tinyvision("data", "photos", "--undo")
     assert back.code == 0 and "2 images moved back to photos" in back.out
+    assert not Path("photos.rejected").exists() and "stays" not in back.out
     assert sorted(path for path in photos.rglob("*") if path.is_file()) == files
 
 

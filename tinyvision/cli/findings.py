@@ -16,7 +16,9 @@ LISTED = 10  # findings of a check that the screen tells of; --html and --json t
 
 def show_survey(screen: Console, found: Survey) -> None:
     """Show sizes, modes and formats of a folder, and what would stop a training."""
-    say(screen, f"{found.root}: {found.total:,} images, {len(found.broken)} broken")
+    counts = {check: len(found.of(check)) for check in ("broken", "unreadable", "stray")}
+    told = [f"{n:,} {check}" for check, n in counts.items() if n or check == "broken"]
+    say(screen, f"{found.root}: {found.total:,} images, {', '.join(told)}")
     if found.heights and found.widths:
         (low, mid, high), (narrow, usual, wide) = found.heights, found.widths
         say(screen, f"sizes: {low} x {narrow} to {high} x {wide} pixels, usually {mid} x {usual}")
@@ -96,6 +98,9 @@ def show_restored(screen: Console, restored: Cleaned, root: Path) -> None:
     """Say what came back."""
     _left(screen, restored)
     say(screen, f"{counted(len(restored.moved), 'image')} moved back to {shown(root)}")
+    if restored.folder.exists():
+        holds = "some images are still in it" if restored.left else "it holds other files"
+        say(screen, f"{shown(restored.folder)} stays: {holds}")
 
 
 def clean_facts(cleaned: Cleaned, root: Path) -> dict[str, Any]:

@@ -34,10 +34,31 @@ def test_rejects_go_aside_and_come_back(photos: Path) -> None:
     restored = restore(photos)
     assert {move.source for move in restored.moved} == set(MOVED.values())
     assert tree(photos) == before
-    assert {path.name for path in aside.iterdir()} == {".lock", "rejected.jsonl"}
-    assert restore(photos).moved == ()
+    assert restored.folder == aside and not aside.exists()
+    with pytest.raises(DataError, match="nothing to bring back"):
+        restore(photos)
     assert len(clean(survey(photos)).moved) == 3  # and once more
-    assert len(journal(aside)) == 9
+    assert len(journal(aside)) == 3
+
+
+def test_what_others_keep_among_the_rejects_stays(photos: Path) -> None:
+    aside = photos.with_name("photos.rejected")
+    aside.mkdir()
+    (aside / "notes.txt").write_text("mine")
+    clean(survey(photos))
+    assert len(restore(photos).moved) == 3
+    assert [path.name for path in aside.iterdir()] == ["notes.txt"]
+
+
+def test_the_journal_stays_as_long_as_something_is_aside(photos: Path) -> None:
+    clean(survey(photos))
+    (photos / "train" / "cat" / "copy.png").write_text("another")
+    restored = restore(photos)
+    assert len(restored.moved) == 2 and len(restored.left) == 1
+    assert len(journal(restored.folder)) == 5
+    (photos / "train" / "cat" / "copy.png").unlink()
+    assert len(restore(photos).moved) == 1
+    assert not restored.folder.exists()
 
 
 def test_a_dry_run_touches_nothing(photos: Path) -> None:
@@ -184,12 +205,12 @@ def test_a_damaged_journal(photos: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"action": "rejec')  # killed in the middle of a line
     assert len(restore(photos).moved) == 3
-    assert [line["action"] for line in journal(path.parent)] == ["rejected"] * 3 + ["restored"] * 3
-    path.write_bytes(whole.rstrip(b"\n"))  # by an editor: the last line counts all the same
     for target, source in MOVED.items():
         (path.parent / target).parent.mkdir(parents=True)
         (photos / source).rename(path.parent / target)
-    assert len(restore(photos).moved) == 3 and len(journal(path.parent)) == 6
+    path.write_bytes(whole.rstrip(b"\n"))  # by an editor: the last line counts all the same
+    assert len(restore(photos).moved) == 3
+    path.parent.mkdir()
     path.write_bytes(b'{"action": "rejected"}\n' + whole)
     with pytest.raises(DataError, match=r"rejected\.jsonl, line 1 cannot be read \(it has no from"):
         restore(photos)

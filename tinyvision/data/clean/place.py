@@ -1,7 +1,7 @@
 """Where rejected images go: beside the data set, where nothing takes them for a class."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...errors import DataError
@@ -47,6 +47,17 @@ def rejected_folder(root: Path | str, to: Path | str | None = None) -> Path:
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold the folder of the rejects, so that no other process moves images there or back."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder / LOCK):
-        yield
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / LOCK):
+            if (folder / LOCK).exists():  # else who held it before has cleared the folder away
+                yield
+                return
+
+
+def clear_away(folder: Path, journal: str) -> None:
+    """Remove the folder of the rejects once nothing is aside; what others keep in it stays."""
+    (folder / journal).unlink()
+    with suppress(OSError):  # Windows removes no file that is open, rmdir nothing that is not empty
+        (folder / LOCK).unlink()
+        folder.rmdir()

@@ -11,13 +11,15 @@ from ..folder import Progress
 from .clean import Cleaned
 from .journal import NAME, Journal, Move
 from .moving import is_moved, move, unfinished
-from .place import held, rejected_folder
+from .place import clear_away, held, rejected_folder
 
 
 def restore(
     root: Path | str, to: Path | str | None = None, *, progress: Progress | None = None
 ) -> Cleaned:
     """Move all rejected images of a data set back; nothing is overwritten.
+
+    When all are back the journal goes too, and the folder, unless something else is in it.
 
     Parameters
     ----------
@@ -58,6 +60,8 @@ def restore(
                         progress(number, len(aside))
             finally:
                 journal.close()
+            if not left:
+                clear_away(folder, NAME)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise DataError(
