@@ -92,6 +92,33 @@ def test_the_page(tinyvision: Command, photos: Path) -> None:
     assert "page: page.html" in done.err
 
 
+def test_lists_shards_and_arrays_are_looked_through_as_folders_are(
+    tinyvision: Command, photos: Path
+) -> None:
+    lines = [f"{path},{path.parent.name}" for path in sorted(photos.glob("*/*.png"))]
+    Path("all.csv").write_text("path,label\n" + "\n".join(lines) + "\ngone.png,cats\n")
+    Path("some.csv").write_text("path,label\n" + "\n".join(lines) + "\n")
+    assert tinyvision("pack", "some.csv", "packed").code == 0
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 12, 12), dtype=np.uint8)
+    pictures[4] = pictures[0]
+    np.savez("twelve.npz", images=pictures, labels=np.arange(9) % 2)
+    facts = {}
+    for name in ("all.csv", "packed", "twelve.npz"):
+        done = tinyvision("data", name, "--html", "page.html", "--json")
+        assert done.code == 0 and "to move" not in done.err
+        facts[name] = done.json
+        assert Path("page.html").read_text("utf-8").count("<img") >= 9
+        assert Path(done.json["sheet"]).is_file()
+    assert [fact["kind"] for fact in facts.values()] == ["list", "shards", "arrays"]
+    assert facts["all.csv"]["checks"]["unreadable"] == 1
+    for name in ("all.csv", "packed"):
+        assert facts[name]["checks"]["duplicate"] == 2 and facts[name]["total"] == 12
+        assert facts[name]["image_shape"] == [64, 64, 3]
+    assert facts["twelve.npz"]["checks"]["duplicate"] == 1
+    assert facts["twelve.npz"]["image_shape"] == [12, 12, 1]
+    assert facts["twelve.npz"]["parts"]["train"] == {"0": 3, "1": 2}
+
+
 def test_fix_dry_run_and_undo(tinyvision: Command, photos: Path) -> None:
     files = sorted(path for path in photos.rglob("*") if path.is_file())
     dry = tinyvision("data", "photos", "--fix", "--dry-run")
@@ -144,8 +171,9 @@ def test_a_model_without_names_judges_nothing(model: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("shapes", "--fix"), 2, "--fix is for a folder of class folders"),
-        (("--html", "x.html"), 2, "--html is for a folder of class folders"),
+        (("shapes", "--fix"), 2, "--fix is for images on this machine"),
+        (("--html", "x.html"), 2, "--html is for images on this machine: a folder, a list"),
+        (("list.csv", "--fix"), 2, "of a list take out the lines of the rejects"),
         (("photos", "--dry-run"), 2, "--dry-run goes with --fix"),
         (("photos", "--fix", "--undo"), 2, "give one of them"),
         (("photos", "--undo"), 1, "There is nothing to bring back"),

@@ -33,7 +33,10 @@ from .splits import draw_sheet, show_splits
 def show_data(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="DATA", help="A set's name or a folder of class folders."),
+        typer.Argument(
+            metavar="DATA",
+            help="A set's name, a folder of class folders or of shards, a list, or arrays.",
+        ),
     ] = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Where to draw the contact sheet; default DATA-sheet.png.")
@@ -41,7 +44,7 @@ def show_data(
     no_sheet: Annotated[bool, typer.Option("--no-sheet", help="Draw no contact sheet.")] = False,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page of a folder's classes and findings."),
+        typer.Option(metavar="FILE", help="Write a page of classes and findings."),
     ] = None,
     json_file: Annotated[
         Path | None,
@@ -75,24 +78,26 @@ def show_data(
 ) -> None:
     """Show what is in DATA: counts, sizes, a contact sheet; alone, list the sets.
 
-    Of a folder of images also what is broken, blank, there twice, tiny, odd, or doubted by a model;
-    --fix moves the worst of it to a folder beside, --undo back. With --augment the contact sheet
+    Of what lies on this machine (a folder, a list, shards, arrays) also what is broken, blank,
+    there twice, tiny, odd, or doubted by a model; of a folder --fix moves the worst to a folder
+    beside, and --undo back. With --augment the contact sheet
     shows what a training would make of an image of each class.
     """
     screen = console(as_json)
     path = Path(name).expanduser() if name is not None else None
-    is_folder = path is not None and find_source(str(name)) is None and is_class_folder(path)
-    for option, value in {
-        "--html": html,
-        "--json-file": json_file,
-        "--model": model,
-        "--size": size,
-        "--fix": fix,
-        "--undo": undo,
-        "--rejected": rejected,
-    }.items():
-        if value and not is_folder:
-            raise typer.BadParameter(f"{option} is for a folder of class folders.")
+    is_here = path is not None and find_source(str(name)) is None
+    looking = {"--html": html, "--json-file": json_file, "--model": model, "--size": size}
+    moving = {"--fix": fix, "--undo": undo, "--rejected": rejected}
+    for option, value in {**looking, **moving}.items():
+        if value and not is_here:
+            raise typer.BadParameter(
+                f"{option} is for images on this machine: a folder, a list, shards or arrays."
+            )
+        if value and option in moving and path is not None and not is_class_folder(path):
+            raise typer.BadParameter(
+                f"{option} is for a folder of class folders; of a list take out the lines of the "
+                "rejects, which --json-file names, and shards or arrays make anew without them."
+            )
     if augment is not None and (name is None or no_sheet or fix or undo):
         raise typer.BadParameter("--augment draws on the contact sheet of DATA.")
     changing = None if augment is None else data.Augment.parse(augment)
@@ -106,7 +111,7 @@ def show_data(
     facts: dict[str, Any] = {"data": name}
     target = None if no_sheet else sheet or Path(f"{path.resolve().name}-sheet.png")
     problems = False
-    if not is_folder:
+    if not is_here:
         with TerminalDisplay(screen) as display:
             splits = data.load(name, root=root, progress=display.reading)
         facts |= show_splits(screen, splits, splits.image_shape)

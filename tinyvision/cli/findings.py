@@ -1,4 +1,4 @@
-"""What ``tinyvision data`` says of a folder: its images, what is wrong, what was moved."""
+"""What ``tinyvision data`` says of images: what is there, what is wrong, what was moved."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ LISTED = 10  # findings of a check that the screen tells of; --html and --json t
 
 
 def show_survey(screen: Console, found: Survey) -> None:
-    """Show sizes, modes and formats of a folder, and what would stop a training."""
+    """Show sizes, modes and formats, and what would stop a training."""
     counts = {check: len(found.of(check)) for check in ("broken", "unreadable", "stray")}
     told = [f"{n:,} {check}" for check, n in counts.items() if n or check == "broken"]
     say(screen, f"{found.root}: {found.total:,} images, {', '.join(told)}")
@@ -70,7 +70,7 @@ def show_advice(screen: Console, found: Survey, *, page: bool) -> None:
     lines = []
     if found.findings and not page:
         lines.append(f"to see them in a browser: tinyvision data {folder} --html FILE.html")
-    if found.rejects:
+    if found.rejects and found.kind == "folder":
         rejects = counted(len(found.rejects), "reject")
         lines.append(f"to move {rejects} aside: tinyvision data {folder} --fix")
     for line in lines:

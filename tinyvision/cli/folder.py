@@ -1,4 +1,4 @@
-"""What ``tinyvision data`` does with a folder of images, step by step.
+"""What ``tinyvision data`` does with a folder of images, a list, shards or arrays, step by step.
 
 Every step shows what it finds and returns the same as JSON knows it.
 """
@@ -42,9 +42,12 @@ def show_outline(
 ) -> dict[str, Any]:
     """Show the parts as a training would split them, and draw some images of the training part."""
     splits = split_outline(found, Path(found.root).resolve().name)
-    facts = show_splits(screen, splits, (*FOLDER_SIZE, 3))
+    size, channels = FOLDER_SIZE, 3
+    if found.kind == "arrays":  # they are trained on as they are
+        size, channels = found.images[0].size, 1 if found.modes.keys() == {"L"} else 3
+    facts = show_splits(screen, splits, (*size, channels))
     if sheet is not None:
-        some = some_of_each(found, splits.train, SHEET_ROW, FOLDER_SIZE)
+        some = some_of_each(found, splits.train, SHEET_ROW, size)
         facts |= draw_sheet(screen, some, sheet, splits.train.counts(), augment)
     return facts
 

@@ -1,13 +1,15 @@
 """Labels that a model doubts, with a judge whose answers follow from the pictures by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.data.folders import put
+from tests.data.folders import paint, put
 from tinyvision.data import Judge, survey
-from tinyvision.data.survey.doubts import find_doubtful
+from tinyvision.data.resize import load_image
+from tinyvision.data.survey.doubts import Doubts
 from tinyvision.errors import DataError
 
 
@@ -33,9 +35,50 @@ def test_the_highest_losses_of_each_class_come_first(tmp_path: Path) -> None:
     assert names == ["dark/3.png", "dark/2.png", "dark/4.png", "light/0.png"]
     assert doubts[1].reason == "it is labelled 'dark'; the model says 'light' 0.80, 'dark' 0.20"
     assert {finding.severity for finding in doubts} == {"warn"}
-    assert steps == [(i, 7) for i in range(1, 8)] * 2
-    few = find_doubtful(result.images, JUDGE, most=1)
-    assert [f.place.path.name for f in few] == ["3.png", "0.png"]
+    assert steps == [(i, 7) for i in range(1, 8)]
+    few = Doubts(JUDGE, most=1)
+    for image in result.images:
+        few.add(image, load_image(image.place.path, JUDGE.size, JUDGE.channels, JUDGE.fit))
+    assert [f.place.path.name for f in few.findings(("dark", "light"))] == ["3.png", "0.png"]
+
+
+def test_each_file_is_opened_once_with_and_without_a_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(3):
+        paint(tmp_path / "dark" / f"{i}.jpg", i, (300, 200))
+        paint(tmp_path / "light" / f"{i}.png", 10 + i, (20, 30))
+    opened: list[str] = []
+    really_open = Path.open
+
+    def watched(path: Path, *arguments: Any, **options: Any) -> Any:
+        opened.append(path.name)
+        return really_open(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", watched)
+    names = [f"{i}.{ending}" for ending in ("jpg", "png") for i in range(3)]
+    for judge in (None, JUDGE):
+        survey(tmp_path, judge=judge)
+        assert sorted(opened) == sorted(names)
+        opened.clear()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_judge_sees_what_a_prediction_sees(tmp_path: Path, channels: int) -> None:
+    """To the bit, though a JPEG is decoded at a fraction of its size, and once for all checks."""
+    for label in ("dark", "light"):
+        for i, size in enumerate([(700, 600), (90, 300), (40, 40)]):
+            paint(tmp_path / label / f"{i}.jpg", i, size)
+    seen: list[np.ndarray] = []
+
+    def remember(images: np.ndarray) -> np.ndarray:
+        seen.append(images.copy())
+        return np.full((len(images), 2), 0.5)
+
+    judge = Judge(("dark", "light"), (40, 48), channels, "crop", remember)
+    images = survey(tmp_path, judge=judge).images
+    expected = [load_image(i.place.path, (40, 48), channels, "crop") for i in images]
+    np.testing.assert_array_equal(np.concatenate(seen), np.stack(expected))
 
 
 def test_many_batches_agree_with_one_by_one(tmp_path: Path) -> None:

@@ -59,9 +59,13 @@ def clean(
     Raises
     ------
     DataError
-        The folder for the rejects lies in the data set; its journal is damaged; a file cannot be
-        moved. What was moved before that is written down.
+        The survey is not of a folder; the folder for the rejects lies in the data set; its journal
+        is damaged; a file cannot be moved. What was moved before that is written down.
     """
+    if found.kind != "folder":
+        raise DataError(
+            f"{found.root} is no folder of class folders, and only there images can be moved aside."
+        )
     root, folder = Path(found.root), rejected_folder(found.root, to)
     if dry_run:
         plan = [_plan(finding, root, folder, None) for finding in found.rejects]

@@ -14,7 +14,9 @@ from .table import TABLE_SUFFIXES, read_table
 PART_COLUMNS = ("split", "part", "subset")
 
 
-def find_files(source: str | Path) -> tuple[dict[str, ImageFiles], tuple[Skipped, ...]]:
+def find_files(
+    source: str | Path, *, check: bool = True
+) -> tuple[dict[str, ImageFiles], tuple[Skipped, ...]]:
     """Find the images of a folder of class folders, or of a CSV or JSON Lines list.
 
     Parameters
@@ -22,6 +24,8 @@ def find_files(source: str | Path) -> tuple[dict[str, ImageFiles], tuple[Skipped
     source : path
         As :func:`~tinyvision.data.layout.find_images` and
         :func:`~tinyvision.data.files.table.read_table` take it.
+    check : bool
+        Look whether each file of a list is there.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def find_files(source: str | Path) -> tuple[dict[str, ImageFiles], tuple[Skipped
     """
     source = Path(source)
     if source.suffix.lower() in TABLE_SUFFIXES and not source.is_dir():
-        return _divided(read_table(source)), ()
+        return _divided(read_table(source, check=check)), ()
     layout = find_images(source)
     classes = layout.classes
     parts = {}

@@ -43,7 +43,8 @@ def find_copies(images: Sequence[Seen]) -> tuple[list[Finding], list[Seen]]:
 def describe_other(verb: str, place: Place, other: Place) -> tuple[str, bool, bool]:
     """Return the reason of a duplicate, whether it is a leak, and whether labels contradict."""
     leak, conflict = place.part != other.part, place.label != other.label
-    reason = f"{verb} {other.path}"
+    again = place.path == other.path  # as only a list can have it
+    reason = f"{verb} {'another line of the list' if again else other.path}"
     if conflict:
         reason += f", which is labelled {other.label!r}, not {place.label!r}"
     if leak:

@@ -51,9 +51,9 @@ def some_of_each(survey: Survey, part: Dataset, per_class: int, size: tuple[int,
         rows = np.flatnonzero(part.labels == k)
         for row in spread(rows, per_class):
             try:
-                path = survey.images[at[row]].place.path
-                images.append(load_image(path, size, 3, "crop"))
-            except ImageError:
+                with survey.open(survey.images[at[row]].place.path) as file:
+                    images.append(load_image(file, size, 3, "crop"))
+            except (ImageError, OSError):
                 continue
             labels.append(k)
     pixels = np.stack(images) if images else np.zeros((0, *size, 3), np.uint8)

@@ -49,37 +49,46 @@ def write_page(survey: Survey, path: Path | str, progress: Progress | None = Non
             if finding.other:
                 shown[finding.other.path] = None
     sizes = {image.place.path: image.size for image in survey.images if image.place.path in shown}
-    pictures = _Pictures(thumbnails(list(shown), progress), sizes, path.resolve().parent)
+    addresses = thumbnails(list(shown), survey.open, progress)
+    are_files = survey.kind in ("folder", "list")
+    pictures = _Pictures(addresses, sizes, path.resolve().parent if are_files else None)
     page = "".join(_page(survey, examples, pictures))
     write_atomically(path, page.encode())
 
 
 class _Pictures:
-    """Draws images as links to their files."""
+    """Draws images, as links to their files where they have any."""
 
     def __init__(
-        self, addresses: Mapping[Path, str], sizes: Mapping[Path, tuple[int, int]], folder: Path
+        self,
+        addresses: Mapping[Path, str],
+        sizes: Mapping[Path, tuple[int, int]],
+        folder: Path | None,
     ) -> None:
         self._addresses = addresses
         self._sizes = sizes
-        self._folder = folder  # of the page
+        self._folder = folder  # of the page; None where images are no files of their own
 
     def draw(self, place: Place) -> str:
         """Draw one, or say that there is no picture of it."""
         address = self._addresses.get(place.path)
         inside = f'<img src="{address}" alt="">' if address else "<span>no picture</span>"
         title = _text(str(place.path))
-        return f'<a class="picture" href="{self._link(place.path)}" title="{title}">{inside}</a>'
+        if self._folder is None:
+            return f'<span class="picture" title="{title}">{inside}</span>'
+        link = _link(place.path, self._folder)
+        return f'<a class="picture" href="{link}" title="{title}">{inside}</a>'
 
     def size(self, place: Place) -> str:
         """Return the size as a line of its own: of two copies one wants to keep the larger."""
         size = self._sizes.get(place.path)
         return f"<small>{size[0]} × {size[1]}</small>" if size else ""
 
-    def _link(self, path: Path) -> str:
-        # "./" and the quoted colon: no folder name can be taken for javascript: or a host
-        relative = os.path.relpath(path.absolute(), self._folder)
-        return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))
+
+def _link(path: Path, folder: Path) -> str:
+    # "./" and the quoted colon: no folder name can be taken for javascript: or a host
+    relative = os.path.relpath(path.absolute(), folder)
+    return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))
 
 
 def _page(
@@ -227,7 +236,7 @@ def _path(place: Place, survey: Survey) -> str:
 
 def _without_root(sentence: str, survey: Survey) -> str:
     """Leave out the folder that all paths of a page begin with."""
-    root = str(Path(survey.root))
+    root = str(Path(survey.root).parent if survey.kind == "list" else Path(survey.root))
     return sentence.replace(root + os.sep, "") if root != "." else sentence
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,11 @@ from PIL import Image
 from ..collect.duplicates import look
 from ..images import ImageError, decode, probe
 from ..large import room_for
+from ..resize import resize
 from .blank import plain_levels
 from .finding import Finding, Place
+from .inventory import Inventory
+from .judge import Judge
 
 _SIDE = 32  # pixels that the perceptual hash needs: JPEGs are decoded no larger than that takes
 
@@ -48,39 +50,53 @@ class Seen:
     linked: bool
 
 
-def look_at(place: Place, real_root: Path, root: Path) -> Seen | Finding:
-    """Decode an image; a finding says why that was not possible.
+def look_at(
+    place: Place, inventory: Inventory, judge: Judge | None = None
+) -> tuple[Seen | Finding, NDArray[np.uint8] | None]:
+    """Decode an image, once.
 
     Parameters
     ----------
     place : Place
-    real_root : Path
-        ``root`` with its links resolved.
-    root : Path
-        The folder above ``place``.
+    inventory : Inventory
+        That the place is of.
+    judge : Judge, optional
+
+    Returns
+    -------
+    seen : Seen or Finding
+        A finding says why the image cannot be decoded.
+    picture : ndarray of uint8, shape (H, W, C), or None
+        The image as the judge takes it.
     """
-    sha256 = ""
+    sha256, picture = "", None
+    side = max(_SIDE, *judge.size) if judge is not None else _SIDE
     try:
-        with place.path.open("rb") as file:
+        with inventory.open(place.path) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             info = probe(file)
             file.seek(0)
             with room_for(info.size):
-                pixels = decode(file, 3, at_least=(_SIDE, _SIDE))  # (H, W, 3), perhaps reduced
+                pixels = decode(file, 3, at_least=(side, side))  # (H, W, 3), perhaps reduced
                 plain = plain_levels(pixels)
-                picture = look(_gray(pixels))
+                gray = _gray(pixels)
+                hashed = look(gray)
+                if judge is not None:
+                    judged = gray if judge.channels == 1 else pixels
+                    picture = resize(judged, judge.size, judge.fit)
     except ImageError as error:
         if _says_nothing_of_the_content(error.__cause__):
-            return Finding("unreadable", "warn", place, error.reason, sha256=sha256)
-        return Finding("broken", "reject", place, error.reason, sha256=sha256)
+            return Finding("unreadable", "warn", place, error.reason, sha256=sha256), None
+        return Finding("broken", "reject", place, error.reason, sha256=sha256), None
     except FileNotFoundError:
-        return Finding("unreadable", "warn", place, "there is no such file")
+        return Finding("unreadable", "warn", place, "there is no such file"), None
     except OSError as error:
         reason = f"it cannot be read ({error.strerror or error})"
-        return Finding("unreadable", "warn", place, reason)
-    linked = place.path.resolve() != real_root / place.path.relative_to(root)
-    return Seen(place, info.size, info.mode, info.format, sha256, picture, plain, linked)
+        return Finding("unreadable", "warn", place, reason), None
+    linked = inventory.linked(place.path)
+    seen = Seen(place, info.size, info.mode, info.format, sha256, hashed, plain, linked)
+    return seen, picture
 
 
 def _says_nothing_of_the_content(error: BaseException | None) -> bool:

@@ -1,7 +1,7 @@
-"""Walk through a folder of images and gather what the checks find."""
+"""Look at image after image and gather what the checks find."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ import numpy as np
 
 from ...errors import DataError
 from ..dataset import Skipped
-from ..folder import Progress, class_problems, in_threads
-from ..layout import Layout, find_images
+from ..folder import Progress, in_threads
 from ..resize import check_size
 from .blank import find_blank
 from .copies import find_copies
-from .doubts import Judge, find_doubtful
+from .doubts import Doubts
 from .finding import CHECKS, Finding, Place
+from .inventory import Inventory, Kind, Opened, take_inventory
+from .judge import Judge
 from .lookalikes import find_lookalikes
 from .modes import find_modes
 from .proportions import find_long
@@ -28,7 +29,7 @@ _UNUSABLE = ("broken", "unreadable", "stray")
 
 @dataclass(frozen=True)
 class Survey:
-    """What a folder of images holds.
+    """What a folder of images, a list, shards or arrays hold.
 
     Parameters
     ----------
@@ -45,6 +46,9 @@ class Survey:
         What would stop a training on this folder, a sentence each.
     images : tuple of Seen
         The usable images: where they lie, and their numbers.
+    kind : {"folder", "list", "shards", "arrays"}
+    open : callable
+        Opens the image at a place's path, where that is no file of its own too.
     """
 
     root: str
@@ -55,6 +59,8 @@ class Survey:
     findings: tuple[Finding, ...]
     problems: tuple[str, ...]
     images: tuple[Seen, ...] = field(repr=False)
+    kind: Kind
+    open: Callable[[Path], Opened] = field(repr=False, compare=False)
 
     @property
     def total(self) -> int:
@@ -106,6 +112,7 @@ class Survey:
         found = Counter(finding.check for finding in self.findings)
         return {
             "root": self.root,
+            "kind": self.kind,
             "total": self.total,
             "counts": self.counts,
             "sizes": {f"{H}x{W}": count for (H, W), count in self.sizes.items()},
@@ -127,17 +134,17 @@ def survey(
     size: tuple[int, int] | None = None,
     judge: Judge | None = None,
 ) -> Survey:
-    """Look through a folder of images.
+    """Look through a folder of images, or a list of them, shards or arrays.
 
-    Every file is decoded, since only that tells whether it is whole, and once; what stays in memory
-    is some hundred bytes of it.
+    Every image is decoded, since only that tells whether it is whole, and once; what stays in
+    memory is some hundred bytes of it.
 
     Parameters
     ----------
     root : path
+        As :func:`tinyvision.data.load` takes it, but for names of data sets.
     progress : callable, optional
-        Called after each file with the files done and the files in all; with a ``judge`` the usable
-        ones are then counted once more.
+        Called after each image with the images done and the images in all.
     size : tuple of int, optional
         Height and width in pixels to train at; what is far smaller is found tiny. By default that
         of the judge, else 64 x 64 or, where most images are smaller, what they have.
@@ -147,35 +154,33 @@ def survey(
     Raises
     ------
     DataError
-        No such folder, an empty one, images without class folders; a class that the judge does not
-        know. Everything less is a finding, or to be read in ``problems``.
+        Nothing of the kind is there, or images have tags in place of one label; a class that the
+        judge does not know. Everything less is a finding, or to be read in ``problems``.
     """
     if size is not None:
         check_size(size)
-    layout = find_images(root)
+    there = take_inventory(Path(root))
+    doubts = None
     if judge is not None:
-        _refuse_unknown(layout.parts, judge)
-    places = [
-        Place(path, part, name)
-        for part, by_class in layout.parts.items()
-        for name, paths in by_class.items()
-        for path in paths
-    ]
-    counts = {part: dict.fromkeys(by_class, 0) for part, by_class in layout.parts.items()}
+        _refuse_unknown(there, judge)
+        doubts = Doubts(judge)
+    counts = {part: dict.fromkeys(names, 0) for part, names in there.classes.items()}
     images: list[Seen] = []
-    findings = [_stray(skipped) for skipped in layout.strays]
-    real_root = layout.root.resolve()
-    for seen in in_threads(lambda at: look_at(at, real_root, layout.root), places, progress):
+    findings = [_stray(skipped) for skipped in there.strays]
+    looks = in_threads(lambda place: look_at(place, there, judge), there.places, progress)
+    for seen, picture in looks:
         if isinstance(seen, Finding):
             findings.append(seen)
-        else:
-            images.append(seen)
-            counts[seen.place.part][seen.place.label] += 1
+            continue
+        images.append(seen)
+        counts[seen.place.part][seen.place.label] += 1
+        if doubts is not None and picture is not None:
+            doubts.add(seen, picture)
     if size is None:
         size = judge.size if judge is not None else wanted_size(images)
     findings += _check(images, size)
-    if judge is not None:
-        findings += find_doubtful(images, judge, progress=progress)
+    if doubts is not None:
+        findings += doubts.findings(image.place.label for image in images)
     order = list(CHECKS)
     findings.sort(key=lambda finding: order.index(finding.check))
     return Survey(
@@ -185,11 +190,10 @@ def survey(
         modes=dict(Counter(image.mode for image in images).most_common()),
         formats=dict(Counter(image.format for image in images).most_common()),
         findings=tuple(findings),
-        problems=(
-            *class_problems(layout, counts[layout.training_part], min_per_class=2),
-            *_unlearnt(layout),
-        ),
+        problems=tuple(there.problems(counts)),
         images=tuple(images),
+        kind=there.kind,
+        open=there.open,
     )
 
 
@@ -210,20 +214,9 @@ def _check(images: Sequence[Seen], size: tuple[int, int]) -> list[Finding]:
     ]
 
 
-def _unlearnt(layout: Layout) -> list[str]:
-    """Say which classes there is nothing to learn of, though they are to be tested."""
-    return [
-        f"{layout.root}: its {part} part has the class {name!r}, which its training part lacks; "
-        "add images there or remove the folder."
-        for part, by_class in layout.parts.items()
-        for name, paths in by_class.items()
-        if paths and name not in layout.classes
-    ]
-
-
-def _refuse_unknown(parts: dict[str, dict[str, tuple[Path, ...]]], judge: Judge) -> None:
+def _refuse_unknown(there: Inventory, judge: Judge) -> None:
     """Refuse, before hours of reading, a model that does not know the classes."""
-    names = dict.fromkeys(name for by_class in parts.values() for name in by_class)
+    names = dict.fromkeys(name for classes in there.classes.values() for name in classes)
     unknown = [name for name in names if name not in judge.classes]
     if unknown:
         raise DataError(

@@ -1,7 +1,7 @@
 """Small copies of images, as they stand in a page: ``data:`` addresses."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -11,22 +11,28 @@ from ..folder import Progress, in_threads
 from ..images import ImageError, decode, probe
 from ..large import room_for
 from ..resize import resize
+from .inventory import Opened
 
 SIDE = 144  # pixels of the longer side: sharp on screens that draw 112 with more
 _EXACT = 48  # up to this side, pixels are kept as they are: JPEG would blur them
 
 
-def thumbnails(paths: Sequence[Path], progress: Progress | None = None) -> dict[Path, str]:
+def thumbnails(
+    paths: Sequence[Path], open: Callable[[Path], Opened], progress: Progress | None = None
+) -> dict[Path, str]:
     """Return the address of a small copy of each image; broken ones have none."""
-    found = zip(paths, in_threads(_thumbnail, paths, progress), strict=True)
-    return {path: address for path, address in found if address}
+    copies = in_threads(lambda path: _thumbnail(path, open), paths, progress)
+    return {path: address for path, address in zip(paths, copies, strict=True) if address}
 
 
-def _thumbnail(path: Path) -> str | None:
+def _thumbnail(path: Path, open: Callable[[Path], Opened]) -> str | None:
     try:
-        with room_for(probe(path).size):
-            image = decode(path, 3, at_least=(SIDE, SIDE))
-    except ImageError:
+        with open(path) as file:
+            size = probe(file).size
+            file.seek(0)
+            with room_for(size):
+                image = decode(file, 3, at_least=(SIDE, SIDE))
+    except (ImageError, OSError):
         return None
     H, W, _ = image.shape
     scale = min(SIDE / max(H, W), 1.0)
