@@ -27,6 +27,9 @@ LINES = {
     "rotate, scale, shift": "rotate=15,scale=0.2,shift=0.1",
     "photos: place and colour": "photos",
     "blur, noise": "blur=1:1,noise=10",
+    "gamma, solarize, posterize": "gamma,solarize,posterize",
+    "equalize, autocontrast": "equalize=1,autocontrast=1",
+    "sharpness": "sharpness",
     "cutmix": "cutmix=1:1",
     "randaugment": "randaugment",
 }

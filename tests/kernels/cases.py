@@ -375,6 +375,6 @@ _MAKERS: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
     "random_bits": _random_bits,
     "random_bits_at": _random_bits_at,
     **dict.fromkeys(("crop_images", "warp_images", "mix_images"), augment_cases),
-    **dict.fromkeys(("blur_images", "noise_images", "sharpen_images"), augment_cases),
-    **dict.fromkeys(("count_levels", "lookup_images"), augment_cases),
+    **dict.fromkeys(("blur_images", "noise_images"), augment_cases),
+    **dict.fromkeys(("retone_images", "sharpen_images"), augment_cases),
 }

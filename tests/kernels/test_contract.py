@@ -151,6 +151,9 @@ MISFITS = [
     ("warp_images", [X, (2, 6), (6,), (18,), V, (2, 0, 4), (2, 4, 5), V, V], "rows must be (18,)"),
     ("blur_images", [X, (2, 0)], "the weight at distance 0"),
     ("noise_images", [X, (2,), (3,), 0, 0, 0], "positions must be (2,), it is (3,)"),
+    ("retone_images", [X, (2, 3), (2, 2, 256)], "tables must be (2, 3, 256), it is (2, 2, 256)"),
+    ("retone_images", [X, (3, 1), (3, 1, 256)], "kinds must be (2, 1), it is (3, 1)"),
+    ("sharpen_images", [X, (3,)], "amounts must be (2,), it is (3,)"),
     ("mix_images", [X, (2,), (2,), (2, 5)], "boxes must be (2, 4), it is (2, 5)"),
     ("rmsprop_step", [V, (3,), V, None, V, *[0] * 7], "square must be (4,), it is (3,)"),
 ]

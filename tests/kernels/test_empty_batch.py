@@ -70,8 +70,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     ),
     "blur_images": (BYTES, empty(3).astype("i8")),
     "noise_images": (BYTES, LABELS, LABELS, 1, 2, 3),
-    "count_levels": (BYTES,),
-    "lookup_images": (BYTES, np.zeros((0, 3, 256), "u1")),
+    "retone_images": (BYTES, np.zeros((0, 2), "i8"), np.zeros((0, 2, 256), "u1")),
     "sharpen_images": (BYTES, LABELS),
     "mix_images": (X, LABELS, LABELS.astype("f4"), HOLES[:, 0]),
 }

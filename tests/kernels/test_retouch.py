@@ -5,7 +5,8 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from tests.kernels.augment_inputs import gray, whole
-from tinyvision_kernels.contract.retouch import ONE, TAPS
+from tinyvision_kernels.contract.augment import ONE
+from tinyvision_kernels.contract.retouch import EQUALIZE, KEEP, LOOK_UP, STRETCH, TAPS
 
 
 def test_a_blurred_point_is_the_weights(call):
@@ -51,31 +52,47 @@ def test_noise_stays_within_bytes(call):
 
 
 @pytest.mark.parametrize("C", [1, 3])
-def test_levels_are_counted_as_pillow_counts_them(call, C):
-    images = np.random.default_rng(1).integers(90, 130, (3, 9, 14, C), np.uint8)
-    counts = call("count_levels", images)
-    for image, count in zip(images, counts, strict=True):
-        theirs = Image.fromarray(image.squeeze(2) if C == 1 else image).histogram()
-        np.testing.assert_array_equal(count.ravel(), theirs)
-
-
-@pytest.mark.parametrize("C", [1, 3])
 def test_tables_are_looked_up_as_pillow_does(call, C):
     rng = np.random.default_rng(2)
     images = rng.integers(0, 256, (3, 9, 14, C), np.uint8)
-    tables = rng.integers(0, 256, (3, C, 256), np.uint8)
-    looked = call("lookup_images", images, tables)
-    for image, table, y in zip(images, tables, looked, strict=True):
-        picture = Image.fromarray(image.squeeze(2) if C == 1 else image)
-        theirs = np.asarray(picture.point(table.ravel().tolist()))
-        np.testing.assert_array_equal(y, theirs.reshape(image.shape))
+    tables = rng.integers(0, 256, (3, 2, 256), np.uint8)
+    looked = call(
+        "retone_images", images, whole([LOOK_UP] * 2, [LOOK_UP, KEEP], [KEEP] * 2), tables
+    )
+    for n, turns in enumerate((2, 1, 0)):
+        picture = Image.fromarray(images[n].squeeze(2) if C == 1 else images[n])
+        for table in tables[n, :turns]:
+            picture = picture.point(C * table.tolist())
+        np.testing.assert_array_equal(looked[n], np.asarray(picture).reshape(looked[n].shape))
 
 
-def test_a_table_by_hand(call):
-    tables = np.tile(np.arange(256, dtype=np.uint8)[::-1], (1, 1, 1))
-    assert call("lookup_images", gray([0, 1], [200, 255]), tables).ravel().tolist() == [
-        *(255, 254, 55, 0)
-    ]
+def test_tones_by_hand(call):
+    image, no_table = gray([10, 20, 20], [30, 60, 60]), np.zeros((1, 1, 256), np.uint8)
+    # 0, 1, 1, 3 and twice 4 of four are darker
+    equal = call("retone_images", image, whole([EQUALIZE]), no_table)
+    assert equal.ravel().tolist() == [0, 64, 64, 191, 255, 255]
+    stretched = call("retone_images", image, whole([STRETCH]), no_table)
+    assert stretched.ravel().tolist() == [0, 51, 51, 102, 255, 255]
+    for kind in (EQUALIZE, STRETCH):
+        flat = gray([7, 7], [7, 7])
+        np.testing.assert_array_equal(call("retone_images", flat, whole([kind]), no_table), flat)
+
+
+def test_a_turn_counts_what_those_before_have_left(call):
+    image = gray([10, 20, 20], [30, 60, 60])
+    table = np.where(np.arange(256) < 30, 100, 80).astype(np.uint8)
+    tables = np.stack([table, 0 * table])[None]
+    stretched = call("retone_images", image, whole([LOOK_UP, STRETCH]), tables)
+    assert stretched.ravel().tolist() == [255, 255, 255, 0, 0, 0]
+    # not first, stretched to 0, 51, 102, 255, and then to 100 and 80
+    turned = call("retone_images", image, whole([STRETCH, LOOK_UP]), tables[:, ::-1].copy())
+    assert turned.ravel().tolist() == [100, 80, 80, 80, 80, 80]
+
+
+def test_each_channel_has_its_own_levels(call):
+    image = np.stack([gray([0, 10]), gray([5, 9]), gray([3, 3])], -1)[..., 0, :]
+    stretched = call("retone_images", image, whole([STRETCH]), np.zeros((1, 1, 256), np.uint8))
+    assert stretched.tolist() == [[[[0, 0, 3], [255, 255, 3]]]]
 
 
 def test_sharpening_by_hand(call):

@@ -9,7 +9,7 @@ what would in float32, rounded once: colours are float32 all the way, ``levels``
 
 from .registry import Shape, each, kernel, need, rank
 
-ONE = 1 << 16  # what stands for 1 in ``matrices``
+ONE = 1 << 16  # what stands for 1 in ``matrices``, ``strengths`` and ``amounts``
 OUTSIDE = -1  # in place of a row or column: no pixel lies there
 
 _WHOLE = {

@@ -1,17 +1,18 @@
 """Contracts of what a camera or a darkroom does to a picture: bytes in, bytes out.
 
-All of it is whole numbers, so that every implementation gives the very same bytes. What is random
-has been drawn before, but for the noise: it is drawn where it is added.
+All of it is whole numbers, so that every implementation gives the very same bytes; where one stands
+for a share, ONE of :mod:`.augment` is all. What is random has been drawn before, but for the noise:
+it is drawn where it is added.
 """
 
 from .registry import Shape, each, kernel, need, rank
 
-ONE = 1 << 16  # what stands for 1 in ``strengths`` and ``amounts``
 TAPS = 1 << 8  # the sum of a blur's weights
+KEEP, LOOK_UP, EQUALIZE, STRETCH = range(4)  # kinds of what levels are exchanged for
 
 _WHOLE = {
     **dict.fromkeys(("y", "images", "tables"), "uint8"),
-    **dict.fromkeys(("taps", "strengths", "positions", "counts", "amounts"), "int64"),
+    **dict.fromkeys(("taps", "strengths", "positions", "kinds", "amounts"), "int64"),
 }
 
 
@@ -44,20 +45,24 @@ def noise_images(
     return (images,)
 
 
-@kernel("counts", dtypes=_WHOLE)
-def count_levels(images: Shape) -> tuple[Shape, ...]:
-    """counts[n,c,v] = how many pixels of image n have the level v in channel c."""
-    rank("images", images, "NHWC")
-    N, _, _, C = images
-    return ((N, C, 256),)
-
-
 @kernel("y", dtypes=_WHOLE)
-def lookup_images(images: Shape, tables: Shape) -> tuple[Shape, ...]:
-    """y[n,i,j,c] = tables[n, c, images[n,i,j,c]]: each level becomes what a table says."""
+def retone_images(images: Shape, kinds: Shape, tables: Shape) -> tuple[Shape, ...]:
+    """Exchange levels in T turns: v of channel c in image n becomes t[c, v], turn after turn.
+
+    ``kinds`` (N, T) say what t is, and ``tables`` are (N, T, 256):
+
+    - KEEP: v, so that the image stays as it is;
+    - LOOK_UP: tables[n, turn, v];
+    - EQUALIZE: 255 D(v) / D(brightest), rounded, where D(v) of the channel's pixels are darker than
+      v, so that the levels that are there spread evenly;
+    - STRETCH: 255 (v - darkest) / (brightest - darkest), rounded.
+
+    The last two count what the turns before have left; a channel of one level stays as it is.
+    """
     rank("images", images, "NHWC")
-    N, _, _, C = images
-    each((N, C, 256), tables=tables)
+    rank("kinds", kinds, "NT")
+    each((images[0], kinds[1]), kinds=kinds)
+    each((*kinds, 256), tables=tables)
     return (images,)
 
 

@@ -5,9 +5,10 @@ See ``reference/retouch.py`` for what is computed.
 
 import numpy as np
 
-from ..contract.retouch import ONE, TAPS
+from ..contract.augment import ONE
+from ..contract.retouch import EQUALIZE, KEEP, LOOK_UP, STRETCH, TAPS
 from .chunks import Arrays, Settings, chunked, over_images
-from .jit import Array, body_jit
+from .jit import Array, body_jit, inline_jit
 from .random import philox, stream_words
 
 _HALF = TAPS * TAPS // 2
@@ -71,80 +72,115 @@ def noise_images(
     over_images(_noise_chunks, (*rows, strengths, positions), stream_words(seed, purpose, step))
 
 
+@inline_jit
+def _count(counts: Array, pixels: Array) -> None:
+    counts[:] = 0
+    for i in range(pixels.shape[0]):
+        for c in range(pixels.shape[1]):
+            counts[c, pixels[i, c]] += 1
+
+
+@inline_jit
+def _exchange(levels: Array, counts: Array, kind: int, table: Array) -> None:
+    """Look up 256 levels, and count them anew."""
+    new, after = np.empty(256, np.int64), np.zeros(256, np.int64)
+    darkest, brightest, darker = 256, 0, 0
+    for v in range(256):
+        new[v] = table[v] if kind == LOOK_UP else darker if kind == EQUALIZE else v
+        darker += counts[v]
+        if counts[v] > 0:
+            darkest, brightest = min(darkest, v), v
+    if kind != LOOK_UP:  # parts of a whole: of all pixels but the brightest, or of all the way
+        whole = darker - counts[brightest] if kind == EQUALIZE else brightest - darkest
+        for v in range(256):
+            part = new[v] if kind == EQUALIZE else v - darkest
+            level = (255 * part + whole // 2) // whole if whole > 0 else v
+            new[v] = min(max(level, 0), 255)
+    for v in range(256):
+        after[new[v]] += counts[v]
+    for v in range(256):
+        levels[v], counts[v] = new[levels[v]], after[v]
+
+
+@inline_jit
+def _look_up(y: Array, images: Array, levels: Array) -> None:
+    for i in range(y.shape[0]):
+        if y.shape[1] == 3:  # spelt out: a loop of three costs more than what is in it
+            y[i, 0] = levels[0, images[i, 0]]
+            y[i, 1] = levels[1, images[i, 1]]
+            y[i, 2] = levels[2, images[i, 2]]
+        else:
+            for c in range(y.shape[1]):
+                y[i, c] = levels[c, images[i, c]]
+
+
 @body_jit
-def _count(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    images, counts = arrays
-    _, size, C = images.shape
+def _retone(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
+    y, images, kinds, tables = arrays
+    _, _, C = images.shape
+    levels, counts = np.empty((C, 256), np.uint8), np.empty((C, 256), np.int64)
     for n in range(start, stop):
-        counts[n] = 0
-        for i in range(size):
-            for c in range(C):
-                counts[n, c, images[n, i, c]] += 1
+        kept, measured = True, False
+        for kind in kinds[n]:
+            kept = kept and kind == KEEP
+            measured = measured or kind in (EQUALIZE, STRETCH)
+        if kept:
+            y[n] = images[n]
+            continue
+        counts[:] = 0
+        if measured:
+            _count(counts, images[n])
+        for c in range(C):
+            for v in range(256):
+                levels[c, v] = v
+            for turn in range(kinds.shape[1]):
+                if kinds[n, turn] != KEEP:
+                    _exchange(levels[c], counts[c], kinds[n, turn], tables[n, turn])
+        _look_up(y[n], images[n], levels)
 
 
-_count_chunks = chunked(_count)
+_retone_chunks = chunked(_retone)
 
 
-def count_levels(counts: Array, images: Array) -> None:
-    """Count the pixels of each level, for each image and channel."""
-    over_images(_count_chunks, (_pixels(images), counts))
-
-
-@body_jit
-def _lookup(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    y, images, tables = arrays
-    _, size, C = images.shape
-    for n in range(start, stop):
-        for i in range(size):
-            if C == 3:  # spelt out: a loop of three costs more than what is in it
-                y[n, i, 0] = tables[n, 0, images[n, i, 0]]
-                y[n, i, 1] = tables[n, 1, images[n, i, 1]]
-                y[n, i, 2] = tables[n, 2, images[n, i, 2]]
-            else:
-                for c in range(C):
-                    y[n, i, c] = tables[n, c, images[n, i, c]]
-
-
-_lookup_chunks = chunked(_lookup)
-
-
-def lookup_images(y: Array, images: Array, tables: Array) -> None:
-    """Replace each level by what the table of its image and channel has in its place."""
-    over_images(_lookup_chunks, (_pixels(y), _pixels(images), tables))
-
-
-def _pixels(images: Array) -> Array:
+def retone_images(y: Array, images: Array, kinds: Array, tables: Array) -> None:
+    """Look tables up in each other, and each pixel in what comes of them."""
     N, H, W, C = images.shape
-    return images.reshape(N, H * W, C)  # (N, H, W, C) -> (N, H*W, C)
+    pixels = (N, H * W, C)  # (N, H, W, C) -> (N, H*W, C)
+    over_images(_retone_chunks, (y.reshape(pixels), images.reshape(pixels), kinds, tables))
 
 
 @body_jit
 def _sharpen(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     y, images, amounts = arrays
-    _, H, W, C = images.shape
-    sums = np.empty((W, C), np.int64)  # of the pixels above and below a row, and its own
+    _, H, width = images.shape
+    C = settings[0]
+    # of the pixels above and below a row, and its own; before it the first again, behind the last
+    sums = np.empty(width + 2 * C, np.int32)
     for n in range(start, stop):
         image, amount = images[n], amounts[n]
         if amount == 0:
             y[n] = image
             continue
         for i in range(H):
-            above, below = image[max(i - 1, 0)], image[min(i + 1, H - 1)]
-            for j in range(W):
-                for c in range(C):
-                    sums[j, c] = np.int64(above[j, c]) + image[i, j, c] + below[j, c]
-            for j in range(W):
-                before, after = sums[max(j - 1, 0)], sums[min(j + 1, W - 1)]
-                for c in range(C):
-                    pixel = np.int64(image[i, j, c])
-                    detail = 9 * pixel - before[c] - sums[j, c] - after[c]
-                    part = (detail * amount + 13 * ONE // 2) // (13 * ONE)
-                    y[n, i, j, c] = min(max(pixel + part, 0), 255)
+            above, row, below = image[max(i - 1, 0)], image[i], image[min(i + 1, H - 1)]
+            for j in range(np.uintp(width)):
+                sums[j + np.uintp(C)] = np.int32(above[j]) + np.int32(row[j]) + np.int32(below[j])
+            for c in range(C):
+                sums[c], sums[C + width + c] = sums[C + c], sums[width + c]
+            for j in range(np.uintp(width)):
+                around = sums[j] + sums[j + np.uintp(C)] + sums[j + np.uintp(2 * C)]
+                pixel = np.int32(row[j])
+                # in 13ths of a level, as the mean is; none is left over where the first is cut off
+                part = ((9 * pixel - around) * amount + 13 * ONE // 2) >> 16
+                total = np.int32(min(max(13 * pixel + part, 0), 13 * 255))
+                y[n, i, j] = total // np.int32(13)
 
 
 _sharpen_chunks = chunked(_sharpen)
 
 
 def sharpen_images(y: Array, images: Array, amounts: Array) -> None:
-    """Go away from what is smooth, or towards it."""
-    over_images(_sharpen_chunks, (y, images, amounts))
+    """Go away from what is smooth, or towards it, in rows of all channels side by side."""
+    N, H, W, C = images.shape
+    rows = (N, H, W * C)  # (N, H, W, C) -> (N, H, W*C)
+    over_images(_sharpen_chunks, (y.reshape(rows), images.reshape(rows), amounts), (np.int64(C),))

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from ..contract.augment import ONE
 from ..contract.random import WORD
-from ..contract.retouch import ONE, TAPS
+from ..contract.retouch import EQUALIZE, LOOK_UP, STRETCH, TAPS
 from .random import philox_words
 
 
@@ -44,18 +45,42 @@ def noise_images(
     y[...] = xp.clip(images.astype(xp.int64) + noise, 0, 255).astype(xp.uint8)
 
 
-def count_levels(xp: Any, counts: Any, images: Any) -> None:
-    """Count the pixels of each level, a histogram for each image and channel."""
-    N, H, W, C = images.shape
-    values = xp.swapaxes(images.reshape(N, H * W, C), 1, 2)  # (N, H, W, C) -> (N, C, H*W)
-    for level in range(256):
-        counts[:, :, level] = xp.sum(values == level, axis=2)
-
-
-def lookup_images(xp: Any, y: Any, images: Any, tables: Any) -> None:
-    """Replace each level by what the table of its image and channel has in its place."""
+def retone_images(xp: Any, y: Any, images: Any, kinds: Any, tables: Any) -> None:
+    """Make a table of 256 levels for each image and channel, look its pixels up, and so on."""
     N, _, _, C = images.shape
-    y[...] = tables[xp.arange(N)[:, None, None, None], xp.arange(C), images]
+    n, c = xp.arange(N)[:, None, None, None], xp.arange(C)
+    seen = images
+    for turn in range(kinds.shape[1]):
+        kind = kinds[:, turn, None, None]  # (N, 1, 1), beside tables (N, C, 256)
+        table = xp.where(kind == LOOK_UP, tables[:, turn, None], xp.arange(256, dtype=xp.uint8))
+        table = xp.where(kind == EQUALIZE, _equalized(xp, seen), table)
+        table = xp.where(kind == STRETCH, _stretched(xp, seen), table)
+        seen = xp.broadcast_to(table, (N, C, 256))[n, c, seen]
+    y[...] = seen
+
+
+def _equalized(xp: Any, images: Any) -> Any:
+    """Return for each level which share of the pixels is darker, of those not the brightest."""
+    N, _, _, C = images.shape
+    darker = xp.empty((N, C, 256), dtype=xp.int64)
+    for level in range(256):
+        darker[:, :, level] = xp.sum(images < level, axis=(1, 2))
+    all_but = xp.sum(images < xp.max(images, axis=(1, 2), keepdims=True), axis=(1, 2))[:, :, None]
+    return _up_to_white(xp, darker, all_but)
+
+
+def _stretched(xp: Any, images: Any) -> Any:
+    """Return for each level how far it lies on the way from the darkest to the brightest."""
+    darkest, brightest = (f(images, axis=(1, 2))[:, :, None] for f in (xp.min, xp.max))
+    darkest = darkest.astype(xp.int64)
+    return _up_to_white(xp, xp.arange(256) - darkest, brightest - darkest)
+
+
+def _up_to_white(xp: Any, parts: Any, whole: Any) -> Any:
+    """Return parts (N, C, 256) in 255ths of a whole (N, C, 1), levels themselves where it is 0."""
+    levels = (255 * parts + whole // 2) // xp.maximum(whole, 1)
+    shown = xp.where(whole > 0, xp.clip(levels, 0, 255), xp.arange(256))
+    return shown.astype(xp.uint8)
 
 
 def sharpen_images(xp: Any, y: Any, images: Any, amounts: Any) -> None:

@@ -6,6 +6,8 @@ from tinyvision import backend
 from tinyvision.data import Augment, Preprocess
 from tinyvision.data.augment import Changes, Draw, Step
 
+MANY = 4000
+SIGMA = 4 / np.sqrt(MANY)  # four standard errors of a share, and more
 REFERENCE = backend.get("reference").kernels
 
 

@@ -14,7 +14,8 @@ from tinyvision.errors import DataError
 
 EVERYTHING = (
     "alternating-flip,flip,flip-vertical,crop=2,shift,rotate=20,scale=0.2,shear=10,brightness,contrast,saturation,"
-    "hue,blur,noise,cutout=3,erase,randaugment"
+    "hue,blur,noise,solarize,posterize,equalize,autocontrast,invert,gamma,sharpness,cutout=3,erase,"
+    "randaugment"
 )
 
 
@@ -54,6 +55,7 @@ def test_words_mean_what_they_say():
         ("crop=1:2", "crop takes settings pixels, got '1:2'"),
         ("alternating-flip=1", "takes no settings, got '1'"),
         ("flip=2", "Flip: probability must be a number from 0 to 1, got 2"),
+        ("solarize=300", "lowest must be a whole number from 0 to 255, got 300"),
         ("rotate=nan", "degrees must be a number from 0 to 180, got nan"),
         ("erase=0.5:0.3:0.2", "largest must be a number from 0.3 to 1, got 0.2"),
         ("mixup=0", "alpha must be a number from 0.01 to 100"),

@@ -12,7 +12,8 @@ kernels do it all in as few passes as can be, from bytes to the network's input.
 ``flip.py``           sides exchanged
 ``affine.py``         moved, turned, enlarged, slanted
 ``colour.py``         brighter, duller, of another hue
-``camera.py``         blurred, noisy
+``levels.py``         inverted in part, in few levels, equalised
+``camera.py``         blurred, noisy, sharpened
 ``erase.py``          partly hidden
 ``mix.py``            two images in one
 ``rand_augment.py``   some of these, taken at random
@@ -23,13 +24,14 @@ kernels do it all in as few passes as can be, from bytes to the network's input.
 
 from .affine import Crop, Rotate, Scale, Shear, Shift
 from .augment import PRESETS, Augment
-from .camera import Blur, Noise
+from .camera import Blur, Noise, Sharpness
 from .changes import Changes
 from .colour import Brightness, Contrast, Hue, Saturation
 from .draw import Draw
 from .erase import Cutout, Erase
 from .examples import augmented_examples
 from .flip import AlternatingFlip, Flip, FlipVertical
+from .levels import Autocontrast, Equalize, Gamma, Invert, Posterize, Solarize
 from .mix import CutMix, MixUp
 from .rand_augment import RandAugment
 from .step import STEPS, Step
@@ -39,6 +41,7 @@ __all__ = [
     "STEPS",
     "AlternatingFlip",
     "Augment",
+    "Autocontrast",
     "Blur",
     "Brightness",
     "Changes",
@@ -47,18 +50,24 @@ __all__ = [
     "CutMix",
     "Cutout",
     "Draw",
+    "Equalize",
     "Erase",
     "Flip",
     "FlipVertical",
+    "Gamma",
     "Hue",
+    "Invert",
     "MixUp",
     "Noise",
+    "Posterize",
     "RandAugment",
     "Rotate",
     "Saturation",
     "Scale",
+    "Sharpness",
     "Shear",
     "Shift",
+    "Solarize",
     "Step",
     "augmented_examples",
 ]

@@ -33,6 +33,12 @@ def apply(
         strengths = np.rint(changes.noise / _NOISE * ONE).astype(np.int64)
         named = draw.seed, purpose_of("augment noise"), draw.epoch
         images = k.noise_images(images, strengths, draw.places, *named)
+    if changes.tones:
+        kinds, tables = (np.stack(some, 1) for some in zip(*changes.tones, strict=True))
+        images = k.retone_images(images, kinds, tables)
+    if changes.sharpness is not None:
+        amounts = np.rint(np.maximum(changes.sharpness, -1) * ONE).astype(np.int64)
+        images = k.sharpen_images(images, amounts)
     scale, bias = preprocess.scale_and_bias()
     fill = np.rint(np.clip(np.array(preprocess.mean) * 255, 0, 255)).astype(np.uint8)
     holes = np.stack([np.zeros((changes.N, 4), np.int64), *changes.holes], 1)[:, 1:]

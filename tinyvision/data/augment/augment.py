@@ -36,9 +36,10 @@ class Augment:
     any number of workers, any size of batch, and after a resume. Only MixUp and CutMix look beyond
     it, at the image before it in the batch.
 
-    Whatever the order of the steps, images are blurred and made noisy first, then flipped and
-    moved, then turned, scaled, sheared and shifted in one map, then coloured, then cut, then mixed;
-    maps of one kind are applied in the order of the steps.
+    Whatever the order of the steps, images are blurred and made noisy first, then their levels are
+    exchanged, and they are sharpened; then they are flipped and moved, then turned, scaled, sheared
+    and shifted in one map, then coloured, then cut, then mixed. Maps and levels of one kind follow
+    the order of the steps.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a worse camera would have seen: blur and noise."""
+"""What another camera would have seen: blurred, noisy, more or less sharp."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -61,3 +61,27 @@ class Noise(Step):
         if changes.noise is not None:
             noise = (noise**2 + changes.noise**2) ** 0.5
         changes.noise = noise
+
+
+@dataclass(frozen=True)
+class Sharpness(Step):
+    """Sharpen or smooth images: by a factor, of how far each pixel is from the mean around it.
+
+    The mean is of 3 x 3 pixels, the middle one counted five times, as in Pillow's
+    ImageEnhance.Sharpness; but at the edges the last pixel repeats, where Pillow leaves it alone.
+
+    Parameters
+    ----------
+    by : float
+        The factor is from ``1 - by`` to ``1 + by``.
+    """
+
+    word = "sharpness"
+    by: float = 0.5
+
+    def __post_init__(self) -> None:
+        self.need("by", 0, 1)
+
+    def draw(self, changes: Changes, draw: Draw) -> None:
+        """Choose a factor."""
+        changes.sharpen(self.by * draw.signed()[0])

@@ -5,13 +5,16 @@ from math import radians
 
 import numpy as np
 
+from tinyvision_kernels.contract.retouch import EQUALIZE, KEEP, LOOK_UP, STRETCH
+
 from .affine import rotated, scaled, sheared, shifted
 from .changes import Changes
 from .colour import brighten, saturate, stretch
 from .draw import Draw
+from .levels import posterized, solarized
 from .step import Step
 
-# What may be taken, and how far it goes at strength 1.
+# What may be taken, and how far it goes at strength 1. Two know no strength.
 KINDS = {
     "nothing": 0.0,
     "rotate": radians(30),
@@ -23,6 +26,17 @@ KINDS = {
     "brightness": 0.9,
     "contrast": 0.9,
     "saturation": 0.9,
+    "sharpness": 0.9,
+    "solarize": 256.0,  # levels that are inverted, from the brightest down
+    "posterize": 4.0,  # bits that are lost
+    "equalize": 0.0,
+    "autocontrast": 0.0,
+}
+TONES = {
+    "solarize": LOOK_UP,
+    "posterize": LOOK_UP,
+    "equalize": EQUALIZE,
+    "autocontrast": STRETCH,
 }
 
 
@@ -30,15 +44,16 @@ KINDS = {
 class RandAugment(Step):
     """Apply ``count`` changes, each taken at random and as strong as the others, either way.
 
-    Of the paper's changes those that are maps of place or colour, and scaling: posterising,
-    solarising, equalising and sharpening are not among them. Source: Cubuk et al., "RandAugment:
-    Practical automated data augmentation with a reduced search space", 2020.
+    The changes are all of the paper's, and scaling. Levels are equalised or stretched whatever the
+    strength. What has been taken is done in the order of all steps, not in that of its choice.
+    Source: Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search
+    space", 2020.
 
     Parameters
     ----------
     strength : float
-        From 0 to 1, where images are turned by 30 degrees, moved by 45 % and so on; the paper's
-        magnitude M is ``M / 10`` here.
+        From 0 to 1, where images are turned by 30 degrees, moved by 45 %, left 4 bits and so on;
+        the paper's magnitude M is ``M / 10`` here.
     count : int
         Changes an image.
     """
@@ -71,3 +86,8 @@ class RandAugment(Step):
             brighten(changes, 1 + by["brightness"])
             stretch(changes, 1 + by["contrast"])
             saturate(changes, 1 + by["saturation"])
+            changes.sharpen(by["sharpness"])
+            bits = 8 - np.rint(np.abs(by["posterize"])).astype(np.int64)
+            thresholds = 256 - np.rint(np.abs(by["solarize"])).astype(np.int64)
+            tables = np.where(bits[:, None] < 8, posterized(bits), solarized(thresholds))
+            changes.retone(np.array([TONES.get(name, KEEP) for name in KINDS])[kinds], tables)

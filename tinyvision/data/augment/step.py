@@ -1,7 +1,7 @@
 """A step of augmentation, and the list of all, by their words."""
 
 from dataclasses import dataclass, fields
-from math import isfinite
+from math import inf, isfinite
 from typing import ClassVar
 
 from ...errors import DataError
@@ -53,11 +53,12 @@ class Step:
                 f"{unit and f' {unit}'}, got {value!r}."
             )
 
-    def need_whole(self, name: str, low: int) -> None:
-        """Refuse a setting that is no whole number of at least ``low``."""
+    def need_whole(self, name: str, low: int, high: float = inf) -> None:
+        """Refuse a setting that is no whole number from ``low`` to ``high``."""
         value = getattr(self, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not (whole and low <= value <= high):
+            bounds = f"of at least {low}" if high == inf else f"from {low} to {high}"
             raise DataError(
-                f"{type(self).__name__}: {name} must be a whole number of at least {low}, "
-                f"got {value!r}."
+                f"{type(self).__name__}: {name} must be a whole number {bounds}, got {value!r}."
             )
