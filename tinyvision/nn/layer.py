@@ -53,6 +53,7 @@ class Layer:
     name: str = field(default="", kw_only=True)
 
     training: bool = field(default=True, init=False, repr=False)
+    frozen: bool = field(default=False, init=False, repr=False)
     built: bool = field(default=False, init=False, repr=False)
 
     kind: ClassVar[str] = "layer"  # prefix of automatic names: conv1, conv2 ...
@@ -165,14 +166,43 @@ class Layer:
                 layer.training = mode
 
     def train(self, mode: bool = True) -> Self:
-        """Switch dropout and batch statistics on (or off) here and in all layers inside."""
+        """Switch dropout and batch statistics on (or off) here and in all layers inside.
+
+        A layer inside that was switched off by ``eval()`` is switched on again, as a trainer does
+        at each epoch; what is to rest throughout a training takes :meth:`freeze`.
+        """
         for layer in self.layers():
-            layer.training = mode
+            layer.training = mode and not layer.frozen
         return self
 
     def eval(self) -> Self:
         """Switch to inference: no dropout, running statistics."""
         return self.train(False)
+
+    def freeze(self, frozen: bool = True) -> Self:
+        """Keep this layer and all inside as they are, whatever is trained around them (or no more).
+
+        Their parameters get no gradient, and ``train()`` leaves them in inference mode: the running
+        statistics of norms stand still too. An optimiser sees what is frozen when it is made; a model
+        file does not keep it.
+
+        Raises
+        ------
+        ValueError
+            A layer has no parameters yet, since it has neither been built nor run.
+        """
+        for layer in self.layers():
+            # a container may be new, as a slice of a built one is
+            if not layer.built and not any(layer.children()):
+                raise ValueError(
+                    f"{type(layer).__name__} {layer.name!r} has no parameters to freeze yet: build "
+                    "the model first, model.build(shape)"
+                )
+        for layer in self.layers():
+            layer.frozen, layer.training = frozen, not frozen
+        for parameter in self.parameters():
+            parameter.requires_grad = not frozen
+        return self
 
     # --- what is inside -----------------------------------------------------------------------
 

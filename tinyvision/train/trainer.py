@@ -81,7 +81,9 @@ class Trainer:
     def fit(self, train: Batches, validation: Batches | None = None, *, epochs: int) -> History:
         """Train until ``epochs`` epochs are done in total, counting those before a resume.
 
-        Without validation images the best epoch is chosen by the training figures.
+        Without validation images the best epoch is chosen by the training figures. Each epoch
+        begins with ``model.train()``: a layer that is to rest is frozen by
+        :meth:`~tinyvision.nn.Layer.freeze`, not by ``eval()``.
 
         Raises
         ------
