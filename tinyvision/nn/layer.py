@@ -183,8 +183,8 @@ class Layer:
         """Keep this layer and all inside as they are, whatever is trained around them (or no more).
 
         Their parameters get no gradient, and ``train()`` leaves them in inference mode: the running
-        statistics of norms stand still too. An optimiser sees what is frozen when it is made; a model
-        file does not keep it.
+        statistics of norms stand still too. An optimiser sees what is frozen when it is made. A
+        model file does not keep it.
 
         Raises
         ------
