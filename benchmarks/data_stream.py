@@ -41,14 +41,14 @@ SEED = 5
 PHOTOS = (600, 384, 512)  # in the shard: how many, height, width
 
 
-def make_photos(folder: Path, count: int, H: int, W: int) -> None:
-    """Draw photos as JPEG: smooth shapes with some noise, about half a byte a pixel."""
+def make_photos(folder: Path, count: int, H: int, W: int, noise: float = 12) -> None:
+    """Draw photos as JPEG: smooth shapes with noise (12 levels make half a byte a pixel)."""
     rng = np.random.default_rng(0)
     for i in range(count):
         small = rng.integers(0, 256, (12, 16, 3), np.uint8)
         smooth = Image.fromarray(small).resize((W, H), Image.Resampling.BICUBIC)
-        noise = rng.normal(0, 12, (H, W, 3))
-        pixels = (np.asarray(smooth) + noise).clip(0, 255).astype(np.uint8)
+        grain = rng.normal(0, noise, (H, W, 3))
+        pixels = (np.asarray(smooth) + grain).clip(0, 255).astype(np.uint8)
         path = folder / f"class {i % 4}" / f"{i:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path, quality=90)

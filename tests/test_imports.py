@@ -57,6 +57,7 @@ LIBRARIES = {
     "llvmlite": {"tinyvision_kernels.cpu"},
     "cupy": {"tinyvision.backend", "tinyvision_kernels.cuda"},
     "PIL": {"tinyvision.data"},
+    "simplejpeg": {"tinyvision.data"},
     "requests": {"tinyvision.data"},
     "urllib3": {"tinyvision.data"},  # what requests stands on, for its errors
     "sklearn": {"tinyvision.data"},

@@ -337,6 +337,17 @@ def current() -> Backend:
     return _chosen or use(os.environ.get("TINYVISION_BACKEND") or "auto")
 
 
+def host_kernels() -> Kernels:
+    """Return kernels that compute on NumPy arrays: of the backend in force, or the best."""
+    in_force = current()
+    if in_force.xp is np:
+        return in_force.kernels
+    try:
+        return get("cpu").kernels
+    except BackendError:
+        return get("reference").kernels
+
+
 def backends() -> list[BackendInfo]:
     """List every backend: whether it runs here, its own kernels, and those it borrows."""
     infos = []

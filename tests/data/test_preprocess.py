@@ -219,7 +219,8 @@ def test_a_large_jpeg_may_be_decoded_smaller_without_a_visible_change() -> None:
     Image.fromarray(photo.astype(np.uint8)).save(out, "JPEG", quality=95)
     quick = load_image(out.getvalue(), (48, 64), 3, "crop")
     exact = resize(decode(out.getvalue(), 3), (48, 64), "crop")
-    np.testing.assert_allclose(quick.astype(int), exact.astype(int), atol=3)
+    difference = np.abs(quick.astype(int) - exact)
+    assert difference.mean() < 1 and difference.max() <= 6  # levels of 255
     assert (quick != exact).any()  # or it was not decoded smaller, and nothing is tested here
 
 

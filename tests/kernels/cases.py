@@ -337,6 +337,19 @@ def _random_bits_at(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
         yield make(kernel, f"{count}", {**given, "purpose": 2**32 - 1, "step": count})
 
 
+def _resize(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
+    # smaller, larger, as it is; all of an image, parts of it, and less than a pixel
+    for N, H, W, C, height, width in [
+        *((1, 1, 1, 1, 3, 2), (2, 5, 7, 3, 5, 7), (3, 9, 4, 1, 2, 7), (1, 40, 30, 3, 16, 16)),
+        *((5, 13, 17, 2, 6, 40), (1, 100, 3, 3, 1, 1)),
+    ]:
+        boxes = np.sort(rng.random((N, 2, 2)), axis=2) * [[H], [W]]
+        boxes[0] = [[0, H], [0, W]]
+        given = {"images": rng.integers(0, 256, (N, H, W, C), np.uint8)}
+        given |= {"boxes": boxes.reshape(N, 4), "height": height, "width": width}
+        yield make(kernel, f"{N}x{H}x{W}x{C} to {height}x{width}", given)
+
+
 _CONV = (
     *("conv2d", "conv2d_dx", "conv2d_dw"),
     *("conv2d_relu", "conv2d_relu_max_pool", "conv2d_statistics"),
@@ -374,6 +387,7 @@ _MAKERS: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
     "sum_of_squares": _sum_of_squares,
     "random_bits": _random_bits,
     "random_bits_at": _random_bits_at,
+    "resize_images": _resize,
     **dict.fromkeys(("crop_images", "warp_images", "mix_images"), augment_cases),
     **dict.fromkeys(("blur_images", "noise_images"), augment_cases),
     **dict.fromkeys(("retone_images", "sharpen_images"), augment_cases),

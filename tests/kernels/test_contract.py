@@ -68,6 +68,7 @@ SHAPES = [
     ("sum_of_squares", [(99,)], [(1,)]),
     ("random_bits_at", [(5,), 0, 0, 0], [(5, 4)]),
     ("crop_images", [(2, 5, 6, 3), (2, 4), (2, 7), (3,), (2, 1, 4), (3, 256)], [(2, 4, 7, 3)]),
+    ("resize_images", [(2, 5, 6, 3), (2, 4), 4, 7], [(2, 4, 7, 3)]),
 ]
 
 
@@ -149,6 +150,9 @@ MISFITS = [
     ("crop_images", [X, (3, 6), (2, 6), V, (2, 1, 4), (4, 256)], "a row for each of 2 images"),
     ("crop_images", [X, (2, 6), (2, 6), V, (2, 4), (4, 256)], "holes must be (2, B, 4)"),
     ("warp_images", [X, (2, 6), (6,), (18,), V, (2, 0, 4), (2, 4, 5), V, V], "rows must be (18,)"),
+    ("resize_images", [X, (3, 4), 5, 5], "boxes must be (2, 4), it is (3, 4)"),
+    ("resize_images", [X, (2, 4), 5, 0], "resized to 1 x 1 or more, not 5 x 0"),
+    ("resize_images", [(2, 0, 6, 3), (2, 4), 5, 5], "must have pixels"),
     ("blur_images", [X, (2, 0)], "the weight at distance 0"),
     ("noise_images", [X, (2,), (3,), 0, 0, 0], "positions must be (2,), it is (3,)"),
     ("retone_images", [X, (2, 3), (2, 2, 256)], "tables must be (2, 3, 256), it is (2, 2, 256)"),

@@ -72,6 +72,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "noise_images": (BYTES, LABELS, LABELS, 1, 2, 3),
     "retone_images": (BYTES, np.zeros((0, 2), "i8"), np.zeros((0, 2, 256), "u1")),
     "sharpen_images": (BYTES, LABELS),
+    "resize_images": (BYTES, empty(4), 2, 3),
     "mix_images": (X, LABELS, LABELS.astype("f4"), HOLES[:, 0]),
 }
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..backend import host_kernels
 from ..errors import DataError
 from .dataset import Dataset, Skipped, Splits
 from .images import ImageError, check_channels
@@ -206,9 +207,11 @@ def _read_parts(
         ends[part] = len(files)
     images = np.empty((len(files), *size, channels), np.uint8)
 
+    kernels = host_kernels()
+
     def read(i: int) -> Skipped | None:
         try:
-            images[i] = load_image(files[i], size, channels, fit)
+            images[i] = load_image(files[i], size, channels, fit, kernels=kernels)
         except ImageError as error:
             return Skipped(error.path, error.reason)
         return None

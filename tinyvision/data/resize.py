@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..backend import Kernels, host_kernels
 from ..errors import DataError
 from .dataset import Dataset
 from .images import decode
@@ -15,8 +16,16 @@ from .images import decode
 Fit = Literal["crop", "stretch", "pad"]
 
 
-def resize(image: NDArray[np.uint8], size: tuple[int, int], fit: Fit = "crop") -> NDArray[np.uint8]:
-    """Bring an image to a size, by Pillow's bilinear filter with antialiasing.
+def resize(
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    fit: Fit = "crop",
+    *,
+    kernels: Kernels | None = None,
+) -> NDArray[np.uint8]:
+    """Bring an image to a size: bilinear between pixels, their weighted mean where it shrinks.
+
+    The kernel ``resize_images`` tells the formula; every backend gives the same bytes.
 
     Parameters
     ----------
@@ -26,6 +35,8 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int], fit: Fit = "crop") -
     fit : {"crop", "stretch", "pad"}
         What to do when the proportions differ: cut the longer side to its middle, distort, or keep
         everything and fill up with black.
+    kernels : Kernels, optional
+        Of a backend whose arrays are NumPy's; by default :func:`tinyvision.backend.host_kernels`.
 
     Returns
     -------
@@ -39,41 +50,57 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int], fit: Fit = "crop") -
     """
     check_fit(fit)
     check_size(size)
+    _check_image(image)
+    H, W, C = image.shape
+    if size == (H, W):
+        return image
+    target_H, target_W = size
+    if fit == "stretch":
+        return cut(image, (0, H, 0, W), size, kernels)
+    if fit == "crop":  # the middle box of the target's proportions: resize and crop in one
+        scale = min(H / target_H, W / target_W)
+        top, left = (H - target_H * scale) / 2, (W - target_W * scale) / 2
+        return cut(image, (top, H - top, left, W - left), size, kernels)
+    scale = min(target_H / H, target_W / W)
+    inner_H = min(max(round(H * scale), 1), target_H)
+    inner_W = min(max(round(W * scale), 1), target_W)
+    top_rows, left_columns = (target_H - inner_H) // 2, (target_W - inner_W) // 2
+    out = np.zeros((target_H, target_W, C), np.uint8)
+    inner = out[top_rows : top_rows + inner_H, left_columns : left_columns + inner_W]
+    inner[...] = cut(image, (0, H, 0, W), (inner_H, inner_W), kernels)
+    return out
+
+
+Box = tuple[float, float, float, float]  # top, bottom, left, right, in pixels
+
+
+def cut(
+    image: NDArray[np.uint8], box: Box, size: tuple[int, int], kernels: Kernels | None = None
+) -> NDArray[np.uint8]:
+    """Bring a box of an image (H, W, C) to a size; what of it lies beyond the image is left out."""
+    H, W, _ = image.shape
+    top, bottom, left, right = box
+    within = max(top, 0.0), min(bottom, H), max(left, 0.0), min(right, W)
+    images, boxes = np.ascontiguousarray(image)[None], np.array([within], np.float32)
+    small: NDArray[np.uint8] = (kernels or host_kernels()).resize_images(images, boxes, *size)[0]
+    return small
+
+
+def _check_image(image: NDArray[np.uint8]) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
         raise DataError(
             f"An image is uint8 of shape (H, W, 1) or (H, W, 3), got {image.dtype} of shape "
             f"{image.shape}."
         )
-    H, W, C = image.shape
-    target_H, target_W = size
-    if size == (H, W):
-        return image
-    picture = Image.fromarray(image[:, :, 0] if C == 1 else image)
-
-    def scaled(H: int, W: int, box: tuple[float, float, float, float]) -> NDArray[np.uint8]:
-        pixels = np.array(picture.resize((W, H), Image.Resampling.BILINEAR, box))
-        return pixels.reshape(H, W, C)  # (H, W) of gray to (H, W, 1)
-
-    everything = (0.0, 0.0, float(W), float(H))  # left, top, right, bottom
-    if fit == "stretch":
-        return scaled(target_H, target_W, everything)
-    if fit == "crop":  # read the middle box of the target's proportions: resize and crop in one
-        scale = min(H / target_H, W / target_W)
-        left, top = (W - target_W * scale) / 2, (H - target_H * scale) / 2
-        # max and min: rounding must not put the box a hair outside the image
-        box = (max(left, 0.0), max(top, 0.0), min(W - left, float(W)), min(H - top, float(H)))
-        return scaled(target_H, target_W, box)
-    scale = min(target_H / H, target_W / W)
-    inner_H = min(max(round(H * scale), 1), target_H)
-    inner_W = min(max(round(W * scale), 1), target_W)
-    top, left = (target_H - inner_H) // 2, (target_W - inner_W) // 2
-    out = np.zeros((target_H, target_W, C), np.uint8)
-    out[top : top + inner_H, left : left + inner_W] = scaled(inner_H, inner_W, everything)
-    return out
 
 
 def load_image(
-    source: Path | str | bytes | BinaryIO, size: tuple[int, int], channels: int, fit: Fit
+    source: Path | str | bytes | BinaryIO,
+    size: tuple[int, int],
+    channels: int,
+    fit: Fit,
+    *,
+    kernels: Kernels | None = None,
 ) -> NDArray[np.uint8]:
     """Decode an image file straight to a size, shape (*size, channels).
 
@@ -83,7 +110,7 @@ def load_image(
     """
     check_size(size)
     # The least that keeps every side of the target covered under any fit and any proportions.
-    return resize(decode(source, channels, at_least=size), size, fit)
+    return resize(decode(source, channels, at_least=size), size, fit, kernels=kernels)
 
 
 def bring_to(

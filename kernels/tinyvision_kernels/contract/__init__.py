@@ -34,6 +34,7 @@ from . import (
     norm,
     pool,
     random,
+    resize,
     retouch,
     update,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "norm",
     "pool",
     "random",
+    "resize",
     "retouch",
     "update",
     "window_count",

@@ -30,6 +30,7 @@ from . import (
     norm,
     pool,
     random,
+    resize,
     retouch,
     update,
     upsample,
@@ -43,7 +44,7 @@ _IN_FLOAT32 = frozenset([
 
 _FAMILIES = (
     *(activation, conv, dense, loss, norm, pool, global_pool, upsample, random, update),
-    *(fused_conv, fused_norm, augment, retouch),
+    *(fused_conv, fused_norm, augment, retouch, resize),
 )
 
 

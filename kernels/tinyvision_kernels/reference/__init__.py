@@ -25,6 +25,7 @@ from . import (
     norm,
     pool,
     random,
+    resize,
     retouch,
     update,
 )
@@ -32,7 +33,7 @@ from .bfloat16 import through_float32
 
 _FAMILIES = (
     *(activation, conv, dense, loss, norm, pool, random, update),
-    *(fused_conv, fused_norm, augment, retouch),
+    *(fused_conv, fused_norm, augment, retouch, resize),
 )
 
 

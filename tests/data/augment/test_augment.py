@@ -5,10 +5,10 @@ import pytest
 
 from tests.data.augment.drawn import augmented, photos, plain
 from tinyvision import backend
+from tinyvision.backend import host_kernels
 from tinyvision.data import Augment, Preprocess
 from tinyvision.data import augment as steps
 from tinyvision.data.augment import PRESETS, STEPS, augmented_examples
-from tinyvision.data.augment.augment import host_kernels
 from tinyvision.data.dataset import Dataset
 from tinyvision.errors import DataError
 

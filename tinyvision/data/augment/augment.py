@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ... import backend
-from ...errors import BackendError, DataError
+from ...backend import host_kernels
+from ...errors import DataError
 from ..preprocess import Preprocess, float_type
 from .apply import apply, mix
 from .changes import Changes
@@ -177,17 +177,6 @@ class Augment:
             # The number tells steps of one kind apart, which would else all draw the same.
             step.draw(changes, replace(draw, purpose=f"augment {i} {step.word}"))
         return changes
-
-
-def host_kernels() -> Any:
-    """Return kernels that compute on NumPy arrays: of the backend in force, or the best."""
-    current = backend.current()
-    if current.xp is np:
-        return current.kernels
-    try:
-        return backend.get("cpu").kernels
-    except BackendError:
-        return backend.get("reference").kernels
 
 
 def _step(word: str, values: list[str]) -> Step:

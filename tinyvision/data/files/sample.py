@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backend import host_kernels
 from ...errors import DataError, TinyvisionError
 from ..images import ImageError, check_channels
 from ..resize import Fit, check_fit, check_size, load_image
@@ -48,7 +49,8 @@ def decode_to(size: tuple[int, int], channels: int = 3, fit: Fit = "crop") -> De
     check_size(size)
     check_channels(channels)
     check_fit(fit)
-    return lambda sample: load_image(sample.content, size, channels, fit)
+    kernels = host_kernels()  # here: the threads that decode know nothing of a ``with using(...)``
+    return lambda sample: load_image(sample.content, size, channels, fit, kernels=kernels)
 
 
 def decode_samples(samples: Sequence[Sample], decode: Decode) -> NDArray[np.uint8]:

@@ -10,8 +10,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ...backend import host_kernels
 from ...errors import DataError
-from ..augment.augment import Augment, host_kernels
+from ..augment.augment import Augment
 from ..dataset import Dataset
 from ..files import Decode, ImageFiles, Sample, decode_to
 from ..files.sample import decode_samples, label_array
@@ -112,6 +113,7 @@ class Batches:
         self.seed = seed
         self.augment = augment
         self.dtype = float_type(dtype)
+        self._augment = augment or Augment()  # without a step, it normalises
         self.drop_last = drop_last
         self.decode = decode or decode_to(preprocess.size, preprocess.channels, preprocess.fit)
         self.workers = workers
@@ -147,8 +149,7 @@ class Batches:
             An image cannot be read or decoded; the message names it.
         """
         # The backend is that of the caller's thread, whichever thread does the work.
-        kernels = None if self.augment is None else host_kernels()
-        work = partial(self._batch, e, kernels)
+        work = partial(self._batch, e, host_kernels())
         return prefetch(self._jobs(e, start), work, self.workers, self.ahead)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -169,9 +170,7 @@ class Batches:
     def _batch(self, e: int, kernels: Any, job: Job) -> Batch:
         first, work = job
         images, labels, ids = self._images(work)
-        if self.augment is None:
-            return self.preprocess.batch(images, self.dtype), labels
-        return self.augment.batch(
+        return self._augment.batch(
             images,
             labels,
             self.preprocess,
