@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from tests.data.folders import fill, put
-from tinyvision.data.folder import in_threads, load_folder, read_folder
+from tinyvision.data.folder import load_folder, read_folder
 from tinyvision.data.images import decode
 from tinyvision.data.preprocess import Preprocess
+from tinyvision.data.threads import in_threads
 from tinyvision.errors import DataError
 
 

@@ -1,12 +1,13 @@
-"""What every loader hands over: images in memory with labels, and the three parts of a set."""
+"""What every loader hands over: images of one size with labels, and the three parts of a set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import DataError
+from .mapped import MappedImages
 
 
 # eq=False here and below: == on arrays has no single truth value, so data sets compare by identity.
@@ -19,7 +20,8 @@ class Dataset:
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (N, H, W, C)
+    images : ndarray of uint8 or MappedImages, shape (N, H, W, C)
+        In memory, or in a file of which only what is asked for is read.
     labels : ndarray of int64, shape (N,)
         Positions in ``classes``.
     classes : tuple of str
@@ -34,7 +36,7 @@ class Dataset:
         class name used twice.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] | MappedImages
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     name: str
@@ -114,7 +116,9 @@ class Dataset:
                 f"{self.name}: position {rows[outside.argmax()]} is outside the "
                 f"{len(self)} images of the set."
             )
-        return Dataset(self.images[rows], self.labels[rows], self.classes, name or self.name)
+        images = self.images
+        picked = images.subset(rows) if isinstance(images, MappedImages) else images[rows]
+        return Dataset(picked, self.labels[rows], self.classes, name or self.name)
 
 
 @dataclass(frozen=True)
@@ -183,10 +187,10 @@ class Splits:
 
 
 def _check_array(
-    name: str, what: str, value: ArrayLike, dtype: np.dtype[np.generic], shape: str
+    name: str, what: str, value: object, dtype: np.dtype[np.generic], shape: str
 ) -> None:
     """Refuse anything but an array of this dtype and of the rank that ``shape`` spells out."""
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, (np.ndarray, MappedImages)):
         raise DataError(f"{name}: {what} must be a NumPy array, got {type(value).__name__}.")
     rank = shape.strip("(,)").count(",") + 1
     if value.dtype != dtype or value.ndim != rank:

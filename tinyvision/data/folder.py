@@ -1,31 +1,17 @@
-"""Read a folder of images, one sub-folder for each class, into memory at one size."""
+"""Read a folder of images, one sub-folder for each class, at one size."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
-
-from ..backend import host_kernels
 from ..errors import DataError
 from .dataset import Dataset, Skipped, Splits
-from .images import ImageError, check_channels
+from .decoding import Form
+from .files.find import files_of
 from .layout import Layout, find_images
-from .resize import Fit, check_fit, check_size, load_image
-from .split.parts import completed
-
-Progress = Callable[[int, int], object]  # called with (files done, files in all)
-
-_TITLES = {"all": "", "train": " train", "val": " validation", "test": " test"}
-
-_AHEAD = 16  # items for each thread that wait to be worked on, or to be read
-
-T = TypeVar("T")
-R = TypeVar("R")
+from .reading import read
+from .resize import Fit
+from .split.division import Division
+from .threads import Progress
 
 
 def read_folder(
@@ -36,12 +22,13 @@ def read_folder(
     *,
     classes: Sequence[str] | None = None,
     min_per_class: int = 2,
+    cache: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Dataset, tuple[Skipped, ...]]:
     """Read a folder with one sub-folder for each class.
 
-    Only the resized images are held in memory. Files that cannot be decoded are left out and
-    listed; which files are passed over in silence is told at
+    Only the resized images are held in memory, or with ``cache`` none of them. Files that cannot be
+    decoded are left out and listed; which files are passed over in silence is told at
     :func:`tinyvision.data.layout.find_images`.
 
     Parameters
@@ -58,6 +45,8 @@ def read_folder(
         may then be missing. By default the sub-folders in natural order.
     min_per_class : int
         The fewest usable images a class may have. The default is what a split takes.
+    cache : bool
+        Keep the decoded images on disk; see :mod:`tinyvision.data.decoded`.
     progress : callable, optional
         Called after each file with the files done and the files in all.
 
@@ -79,9 +68,14 @@ def read_folder(
             "load_folder, or read one of them alone."
         )
     names = layout.classes if classes is None else tuple(classes)
-    parts, skipped = _read_parts(layout, names, size, channels, fit, progress)
-    _refuse_problems(layout, parts["all"], min_per_class)
-    return parts["all"], skipped
+    reading = read(
+        files_of(layout, names),
+        Form(size, channels, fit),
+        cache=layout.root if cache else None,
+        progress=progress,
+    )
+    _refuse_problems(layout, reading.parts["all"], min_per_class)
+    return reading.parts["all"], layout.strays + reading.skipped
 
 
 def load_folder(
@@ -115,11 +109,30 @@ def load_folder(
         As :func:`read_folder` and :func:`tinyvision.data.split.split`; a validation or test part
         with a class that the training part lacks.
     """
+    return divide_folder(
+        root, Form(size, channels, fit), Division(seed, val, test), progress=progress
+    )
+
+
+def divide_folder(
+    root: Path | str,
+    form: Form,
+    division: Division,
+    *,
+    cache: bool = False,
+    progress: Progress | None = None,
+) -> Splits:
+    """Read a folder of images and divide it; see :func:`load_folder`."""
     layout = find_images(root)
-    parts, skipped = _read_parts(layout, layout.classes, size, channels, fit, progress)
-    train = parts[layout.training_part]
-    _refuse_problems(layout, train, min_per_class=2)
-    return completed(parts, val, test, seed, skipped)
+    files, training = files_of(layout, layout.classes), layout.training_part
+    reading = read(files, form, cache=layout.root if cache else None, progress=progress)
+    _refuse_problems(layout, reading.parts[training], min_per_class=2)
+    return division(
+        reading.parts,
+        layout.strays + reading.skipped,
+        files=files[training].subset(reading.rows[training]),
+        root=layout.root,
+    )
 
 
 def class_problems(layout: Layout, counts: Mapping[str, int], min_per_class: int) -> list[str]:
@@ -154,80 +167,6 @@ def class_problems(layout: Layout, counts: Mapping[str, int], min_per_class: int
                 f"at least {min_per_class} are needed; add images or remove the folder."
             )
     return problems
-
-
-def in_threads(
-    work: Callable[[T], R], items: Sequence[T], progress: Progress | None
-) -> Iterator[R]:
-    """Map a function over items in a few threads and yield its results in order.
-
-    Threads suffice: Pillow decodes and resizes without holding Python's lock. They are a few items
-    ahead of the reader and no more, whatever the number of items. An interrupt drops what has not
-    been started.
-    """
-    workers = min(8, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(max_workers=workers)
-    try:
-        ahead: deque[Future[R]] = deque()
-        coming = iter(items)
-        for done in range(1, len(items) + 1):
-            for item in islice(coming, _AHEAD * workers - len(ahead)):
-                ahead.append(pool.submit(work, item))
-            yield ahead.popleft().result()
-            if progress is not None:
-                progress(done, len(items))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _read_parts(
-    layout: Layout,
-    classes: tuple[str, ...],
-    size: tuple[int, int],
-    channels: int,
-    fit: Fit,
-    progress: Progress | None,
-) -> tuple[dict[str, Dataset], tuple[Skipped, ...]]:
-    """Decode every file of every part; labels are positions in ``classes``."""
-    check_size(size)
-    check_channels(channels)
-    check_fit(fit)
-    files: list[Path] = []
-    labels: list[int] = []
-    ends = {}  # part to the end of its stretch in files
-    for part, by_class in layout.parts.items():
-        for name, paths in by_class.items():
-            if paths and name not in classes:
-                raise DataError(
-                    f"{paths[0]} is of the class {name!r}, which is none of the known classes "
-                    f"({', '.join(classes)})."
-                )
-            files += paths
-            labels += [classes.index(name) for _ in paths]
-        ends[part] = len(files)
-    images = np.empty((len(files), *size, channels), np.uint8)
-
-    kernels = host_kernels()
-
-    def read(i: int) -> Skipped | None:
-        try:
-            images[i] = load_image(files[i], size, channels, fit, kernels=kernels)
-        except ImageError as error:
-            return Skipped(error.path, error.reason)
-        return None
-
-    outcomes = list(in_threads(read, range(len(files)), progress))
-    broken = tuple(outcome for outcome in outcomes if outcome is not None)
-    usable = np.array([i for i, outcome in enumerate(outcomes) if outcome is None], np.int64)
-    everything = Dataset(images, np.array(labels, np.int64), classes, layout.root.resolve().name)
-    if "all" in ends and not broken:  # nothing to pick out, and a copy would double the memory
-        return {"all": everything}, layout.strays
-    parts, start = {}, 0
-    for part, end in ends.items():
-        rows = usable[(start <= usable) & (usable < end)]
-        parts[part] = everything.subset(rows, f"{everything.name}{_TITLES[part]}")
-        start = end
-    return parts, layout.strays + broken
 
 
 def _refuse_problems(layout: Layout, train: Dataset, min_per_class: int) -> None:

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
-from .dataset import Skipped, Splits
+from ..errors import DataError
+from .dataset import Splits
+from .decoding import Form
 from .files import find_files
 from .files.table import TABLE_SUFFIXES
-from .folder import Progress, load_folder
+from .folder import divide_folder
 from .npz import read_npz
+from .reading import read
 from .resize import Fit, bring_to
 from .shards import Shards, find_shards
-from .split.parts import completed
+from .split.division import Division
+from .threads import Progress
 
 FOLDER_SIZE = (64, 64)  # photos differ in size, so one has to be chosen
 
@@ -30,9 +34,8 @@ def load_local(
     channels: int | None = None,
     fit: Fit = "crop",
     *,
-    seed: int = 0,
-    val: float = 0.1,
-    test: float = 0.2,
+    division: Division,
+    cache: bool = False,
     progress: Progress | None = None,
 ) -> Splits:
     """Load images from a folder, a list (CSV, JSON Lines), a .npz file or a folder of shards.
@@ -42,7 +45,9 @@ def load_local(
     path : path
     size : (H, W), optional
         By default that of the arrays, and 64 x 64 for files.
-    channels, fit, seed, val, test, progress
+    division : Division
+        How the images are split.
+    channels, fit, cache, progress
         As for :func:`tinyvision.data.load`.
 
     Raises
@@ -51,24 +56,27 @@ def load_local(
         The data cannot be used as they are.
     """
     if path.suffix.lower() == ".npz" and not path.is_dir():
+        division.refuse_without_files(str(path), "its images are arrays without names")
+        if cache:
+            raise DataError(f"{path} holds decoded images already, which need no cache.")
         arrays = read_npz(path)
-        parts = {part: bring_to(data, size, channels, fit) for part, data in arrays.items()}
-        return completed(parts, val, test, seed)
-    size, channels = size or FOLDER_SIZE, channels or 3
+        return division({part: bring_to(of, size, channels, fit) for part, of in arrays.items()})
+    form = Form(size or FOLDER_SIZE, channels or 3, fit)
+    source = path if cache else None
     shards = find_shards(path)
     if shards:
-        read = {
-            part: Shards(at).in_memory(size, channels, fit, progress=progress)
-            for part, at in shards.items()
-        }
-        broken = tuple(file for _, skipped in read.values() for file in skipped)
-        return completed({part: data for part, (data, _) in read.items()}, val, test, seed, broken)
+        division.refuse_without_files(str(path), "its shards keep no names to go by")
+        stored = {part: Shards(at) for part, at in shards.items()}
+        reading = read(stored, form, cache=source, progress=progress)
+        return division(reading.parts, reading.skipped)
     if not is_file_of_images(path) or path.is_dir():
-        return load_folder(
-            path, size, channels, fit, seed=seed, val=val, test=test, progress=progress
-        )
-    parts, skipped = {}, list[Skipped]()
-    for part, files in find_files(path)[0].items():
-        parts[part], _, broken = files.in_memory(size, channels, fit, progress=progress)
-        skipped += broken
-    return completed(parts, val, test, seed, tuple(skipped))
+        return divide_folder(path, form, division, cache=cache, progress=progress)
+    files, _ = find_files(path)
+    training = "all" if "all" in files else "train"
+    reading = read(files, form, cache=source, progress=progress)
+    return division(
+        reading.parts,
+        reading.skipped,
+        files=files[training].subset(reading.rows[training]),
+        root=path.parent,
+    )

@@ -117,7 +117,7 @@ def bring_to(
     dataset: Dataset, size: tuple[int, int] | None, channels: int | None, fit: Fit
 ) -> Dataset:
     """Bring all images of a set to a size and a number of channels; None leaves them alone."""
-    images = dataset.images
+    images = np.asarray(dataset.images)
     N, H, W, C = images.shape
     if channels == 1 and C == 3:  # gray before small, as a file is decoded for prediction
         tall = Image.fromarray(images.reshape(N * H, W, 3))  # (N, H, W, 3) in one

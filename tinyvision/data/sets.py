@@ -13,6 +13,7 @@ from .local import is_file_of_images, load_local
 from .resize import Fit, bring_to, check_fit, check_size
 from .sources import SOURCES, DataSource, Size
 from .split import hold_out, split
+from .split.division import By, Division
 
 
 def load(
@@ -25,6 +26,9 @@ def load(
     seed: int = 0,
     val: float = 0.1,
     test: float = 0.2,
+    groups: str | int | None = None,
+    by: By = "random",
+    cache: bool = False,
     progress: Progress | None = None,
 ) -> Splits:
     """Load a data set in three parts.
@@ -52,6 +56,16 @@ def load(
     val, test : float
         Shares for validation and test. A set or folder that comes with a test part keeps it, and
         ``val`` is then a share of its training part.
+    groups : str or int, optional
+        Do not cut what belongs together: a column of a list, a folder level (0 the first, -1 the
+        one a file lies in) or a regular expression to find in the path; see
+        :func:`~tinyvision.data.split.division.named_groups`.
+    by : {"random", "hash"}
+        Deal images, or groups, out at random; or by the hash of a file's path in the folder, or of
+        a group's name, so that images added later leave all others in their parts.
+    cache : bool
+        Keep the decoded images of a folder, a list or shards on disk, where later calls find them,
+        and map them into memory rather than load them; see :mod:`tinyvision.data.decoded`.
     progress : callable, optional
         Called with (done, in all): bytes of a download (in all is None where it is not known), or
         files of a folder.
@@ -69,6 +83,7 @@ def load(
     if channels is not None:
         check_channels(channels)
     check_fit(fit)
+    division = Division(seed, val, test, groups, by)
     source = find_source(name_or_folder)
     if source is None:
         return load_local(
@@ -76,10 +91,15 @@ def load(
             size,
             channels,
             fit,
-            seed=seed,
-            val=val,
-            test=test,
+            division=division,
+            cache=cache,
             progress=progress,
+        )
+    division.refuse_without_files(source.name, "the images of a named set have no names")
+    if cache:
+        raise DataError(
+            f"{source.name} comes with its images decoded, and needs no cache of them: that is for "
+            "folders, lists and shards."
         )
     folder = locate(source, root, progress) if source.files else Path()
     whole, own_test = source.read(folder, size)

@@ -163,9 +163,9 @@ def test_the_files_of_a_folder(photos):
     parts, skipped = find_files(root)
     assert list(parts) == ["train", "val"] and skipped == ()
     assert parts["train"].classes == ("cat", "dog") and parts["train"].counts().tolist() == [3, 3]
-    assert parts["val"].name == "set val"
+    assert parts["val"].name == "set validation"
     put(root / "val" / "fox" / "0.png")
-    with pytest.raises(DataError, match="its val part has the class 'fox'"):
+    with pytest.raises(DataError, match="0.png is of the class .fox."):
         find_files(root)
 
 

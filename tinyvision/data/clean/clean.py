@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ...errors import DataError
 from ..dataset import Skipped
-from ..folder import Progress
 from ..survey import Finding, Survey
+from ..threads import Progress
 from .journal import Journal, Move
 from .moving import digest, is_moved, move
 from .place import held, rejected_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import DataError
 from ..dataset import Skipped
-from ..folder import Progress
+from ..threads import Progress
 from .clean import Cleaned
 from .journal import NAME, Journal, Move
 from .moving import is_moved, move, unfinished

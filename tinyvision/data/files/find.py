@@ -6,12 +6,13 @@ import numpy as np
 
 from ...errors import DataError
 from ..dataset import Skipped
-from ..layout import PARTS, find_images, part_of_name
+from ..layout import PARTS, Layout, find_images, part_of_name
 from .image_files import ImageFiles
 from .strings import Strings
 from .table import TABLE_SUFFIXES, read_table
 
 PART_COLUMNS = ("split", "part", "subset")
+_TITLES = {"all": "", "train": " train", "val": " validation", "test": " test"}
 
 
 def find_files(
@@ -44,22 +45,34 @@ def find_files(
     if source.suffix.lower() in TABLE_SUFFIXES and not source.is_dir():
         return _divided(read_table(source, check=check)), ()
     layout = find_images(source)
-    classes = layout.classes
+    return files_of(layout, layout.classes), layout.strays
+
+
+def files_of(layout: Layout, classes: tuple[str, ...]) -> dict[str, ImageFiles]:
+    """Return the files of a folder's parts, labelled by their positions in ``classes``.
+
+    Raises
+    ------
+    DataError
+        A file whose class is none of them.
+    """
     parts = {}
     for part, by_class in layout.parts.items():
-        unknown = [name for name, paths in by_class.items() if paths and name not in classes]
-        if unknown:
-            raise DataError(
-                f"{source}: its {part} part has the class {unknown[0]!r}, which its training part "
-                f"lacks ({', '.join(classes)})."
-            )
-        files = [
-            (str(path), classes.index(name)) for name, paths in by_class.items() for path in paths
-        ]
-        labels = np.array([label for _, label in files], np.int64)
-        name = source.resolve().name + ("" if part == "all" else f" {part}")
-        parts[part] = ImageFiles(Strings(path for path, _ in files), labels, classes, name)
-    return parts, layout.strays
+        for name, paths in by_class.items():
+            if paths and name not in classes:
+                raise DataError(
+                    f"{paths[0]} is of the class {name!r}, which is none of the known classes "
+                    f"({', '.join(classes)})."
+                )
+        counts = [len(paths) for paths in by_class.values()]
+        numbers = [classes.index(name) if paths else 0 for name, paths in by_class.items()]
+        parts[part] = ImageFiles(
+            Strings(str(path) for paths in by_class.values() for path in paths),
+            np.repeat(np.array(numbers, np.int64), counts),
+            classes,
+            layout.root.resolve().name + _TITLES[part],
+        )
+    return parts
 
 
 def _divided(files: ImageFiles) -> dict[str, ImageFiles]:
@@ -73,7 +86,7 @@ def _divided(files: ImageFiles) -> dict[str, ImageFiles]:
             f"{files.name}: {column[of.index(None)]!r} is no part; write train, val or test."
         )
     found = {
-        part: files.subset([i for i, at in enumerate(of) if at == part], f"{files.name} {part}")
+        part: files.subset([i for i, at in enumerate(of) if at == part], files.name + _TITLES[part])
         for part in PARTS
         if part in of
     }

@@ -1,17 +1,20 @@
 """A set of image files: their paths and labels in memory, their content on disk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backend import host_kernels
 from ...errors import DataError
 from ..dataset import Dataset, Skipped
-from ..folder import Progress, in_threads
+from ..decoding import Decoded, Form
 from ..images import ImageError
-from ..resize import Fit
-from .sample import Sample, decode_to
+from ..reading import read
+from ..resize import Fit, load_image
+from ..threads import Progress, in_threads
+from .sample import Sample
 from .strings import Strings
 
 
@@ -141,25 +144,34 @@ class ImageFiles:
         DataError
             Tagged images: a Dataset has one label for each.
         """
-        if self.tagging:
-            raise DataError(
-                f"{self.name}: its images have any number of labels, and a set in memory takes one "
-                "for each; feed the files to Batches instead."
-            )
-        decode = decode_to(size, channels, fit)
-        images = np.empty((len(self), *size, channels), np.uint8)
+        reading = read({"all": self}, Form(size, channels, fit), progress=progress)
+        return reading.parts["all"], reading.rows["all"], reading.skipped
 
-        def read(i: int) -> Skipped | None:
+    def decoded(self, form: Form) -> Generator[Decoded, None, None]:
+        """Decode all files in a few threads, in order; yield label after label, with its image."""
+        kernels = host_kernels()  # of this thread; those that decode may know of another
+
+        def work(i: int) -> Decoded:
+            path, label = self.paths[i], int(self.labels[i])
             try:
-                images[i] = decode(self[i])
+                image = load_image(
+                    Path(path), form.size, form.channels, form.fit, kernels=kernels
+                )
+                return label, image
             except ImageError as error:
-                return Skipped(self.paths[i], error.reason)
-            return None
+                return label, Skipped(path, error.reason)
 
-        outcomes = list(in_threads(read, range(len(self)), progress))
-        rows = np.array([i for i, outcome in enumerate(outcomes) if outcome is None], np.int64)
-        skipped = tuple(outcome for outcome in outcomes if outcome is not None)
-        if skipped:  # otherwise there is nothing to pick out, and a copy would double the memory
-            images = images[rows]
-        labels = self.labels[rows].astype(np.int64, copy=False)
-        return Dataset(images, labels, self.classes, self.name), rows, skipped
+        return in_threads(work, range(len(self)))
+
+    def stamps(self) -> Iterator[str]:
+        """Yield path, length and time of each file: what changes when it does."""
+        for path in self.paths:
+            try:
+                stat = Path(path).stat()
+                yield f"{path}\0{stat.st_size} {stat.st_mtime_ns}"
+            except OSError:
+                yield f"{path}\0missing"
+
+    def labels_known(self) -> NDArray[np.int64] | None:
+        """Return the labels (N,), which are known without decoding."""
+        return self.labels.astype(np.int64, copy=False)

@@ -13,8 +13,7 @@ again. Several workers each take a stretch of the sequence, equal to within a sa
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -24,11 +23,14 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ...random import permutation
 from ..dataset import Dataset, Skipped
+from ..decoding import Decoded, Form
 from ..files import Sample, decode_to
 from ..images import ImageError
 from ..layout import PARTS
 from ..loader.prefetch import prefetch
+from ..reading import read
 from ..resize import Fit
+from ..threads import Progress
 from .index import INDEX_NAME, Index, labels_of, read_index
 from .tar import image_field, read_samples
 
@@ -146,7 +148,7 @@ class Shards:
         channels: int = 3,
         fit: Fit = "crop",
         *,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Progress | None = None,
     ) -> tuple[Dataset, tuple[Skipped, ...]]:
         """Decode all samples to one size, in the order in which they were packed.
 
@@ -161,34 +163,37 @@ class Shards:
         DataError
             As :meth:`epoch`; tagged images: a Dataset has one label for each.
         """
-        if self.tagging:
-            raise DataError(
-                f"{self.name}: its images have any number of labels, and a set in memory takes one "
-                "for each; feed the shards to Batches instead."
-            )
-        decode = decode_to(size, channels, fit)
-        images, labels = np.empty((len(self), *size, channels), np.uint8), list[int]()
-        skipped = []
+        reading = read({"all": self}, Form(size, channels, fit), progress=progress)
+        return reading.parts["all"], reading.skipped
 
-        def read(sample: Sample) -> tuple[Sample, NDArray[np.uint8] | Skipped]:
+    def decoded(self, form: Form) -> Generator[Decoded, None, None]:
+        """Decode all samples in a few threads, in order; yield label after label, with its image.
+
+        Raises
+        ------
+        DataError
+            As :meth:`epoch`.
+        """
+        decode = decode_to(form.size, form.channels, form.fit)
+
+        def work(sample: Sample) -> Decoded:
             try:
-                return sample, decode(sample)
+                return sample.labels[0], decode(sample)
             except ImageError as error:
-                return sample, Skipped(sample.name, error.reason)
+                return sample.labels[0], Skipped(sample.name, error.reason)
 
-        outcomes = prefetch(self.epoch(0), read, min(os.cpu_count() or 1, 8), AHEAD)
-        with closing(outcomes):
-            for done, (sample, outcome) in enumerate(outcomes, 1):
-                if isinstance(outcome, Skipped):
-                    skipped.append(outcome)
-                else:
-                    images[len(labels)] = outcome
-                    labels.append(sample.labels[0])
-                if progress is not None:
-                    progress(done, len(self))
-        images = images[: len(labels)]
-        dataset = Dataset(images, np.array(labels, np.int64), self.classes, self.name)
-        return dataset, tuple(skipped)
+        return prefetch(self.epoch(0), work, min(os.cpu_count() or 1, 8), AHEAD)
+
+    def stamps(self) -> Iterator[str]:
+        """Yield of each shard what changes when it does: its checksum, length and time."""
+        yield "\0".join(self.classes)
+        for shard in self.index.shards:
+            path = self.folder / shard.file
+            mtime = path.stat().st_mtime_ns if path.is_file() else "missing"
+            yield f"{path}\0{shard.count} {shard.bytes} {shard.sha256} {mtime}"
+
+    def labels_known(self) -> None:
+        """Return None: the labels stand in the shards, each beside its image."""
 
     def _sequence(self, shards: NDArray[np.int64], begin: int) -> Iterator[Sample]:
         """Read the shards in this order, from sample ``begin`` of all to the end of the part."""

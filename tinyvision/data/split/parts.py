@@ -1,4 +1,4 @@
-"""Split a data set in memory: into training, validation and test, or into two."""
+"""Split a data set: into training, validation and test, or into two."""
 
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -104,6 +104,9 @@ def completed(
     test: float,
     seed: int,
     skipped: tuple[Skipped, ...] = (),
+    *,
+    groups: Names | None = None,
+    keys: Names | None = None,
 ) -> Splits:
     """Take the split that a set comes with, and split off its training part what is missing.
 
@@ -117,6 +120,8 @@ def completed(
         Of the split.
     skipped : tuple of Skipped
         What could not be read.
+    groups, keys : sequence of values, optional
+        As for :func:`split`, one for each image of the part "all" or "train".
 
     Raises
     ------
@@ -128,12 +133,12 @@ def completed(
     if "val" in there and "test" in there:
         return Splits(train, there["val"], there["test"], skipped)
     if "val" in there:
-        train, held = hold_out(train, test, seed)
+        train, held = hold_out(train, test, seed, groups=groups, keys=keys)
         return Splits(train, there["val"], held, skipped)
     if "test" in there:
-        train, held = hold_out(train, val, seed)
+        train, held = hold_out(train, val, seed, groups=groups, keys=keys)
         return Splits(train, held, there["test"], skipped)
-    pieces = split(train, val, test, seed)
+    pieces = split(train, val, test, seed, groups=groups, keys=keys)
     return Splits(pieces.train, pieces.val, pieces.test, skipped)
 
 

@@ -37,7 +37,7 @@ def split_outline(survey: Survey, name: str) -> Splits:
 
 def positions(part: Dataset) -> NDArray[np.uint32]:
     """Return which images of the survey a part of :func:`split_outline` stands for, shape (N,)."""
-    return part.images.reshape(-1, 4).view(np.uint32)[:, 0]  # (N, 1, 1, 4) to (N,)
+    return np.asarray(part.images).reshape(-1, 4).view(np.uint32)[:, 0]  # (N, 1, 1, 4) to (N,)
 
 
 def some_of_each(survey: Survey, part: Dataset, per_class: int, size: tuple[int, int]) -> Dataset:

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import numpy as np
 
 from ...files import write_atomically
-from ..folder import Progress
 from ..sheet import spread
+from ..threads import Progress
 from .finding import CHECKS, Finding, Place
 from .survey import Survey
 from .thumbnails import thumbnails

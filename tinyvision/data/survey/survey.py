@@ -10,8 +10,8 @@ import numpy as np
 
 from ...errors import DataError
 from ..dataset import Skipped
-from ..folder import Progress, in_threads
 from ..resize import check_size
+from ..threads import Progress, in_threads
 from .blank import find_blank
 from .copies import find_copies
 from .doubts import Doubts

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..folder import Progress, in_threads
 from ..images import ImageError, decode, probe
 from ..large import room_for
 from ..resize import resize
+from ..threads import Progress, in_threads
 from .inventory import Opened
 
 SIDE = 144  # pixels of the longer side: sharp on screens that draw 112 with more
