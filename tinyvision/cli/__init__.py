@@ -19,12 +19,13 @@ import numpy as np
 import typer
 
 from ..errors import ShapeError, TinyvisionError, UnknownDataError, UnknownNameError
-from . import backends, collect, data, evaluate, models, pack, predict, train, warmup
+from . import backends, cache, collect, data, evaluate, models, pack, predict, train, warmup
 from .common import Stopped, app, print_json
 
 __all__ = [
     "app",
     "backends",
+    "cache",
     "collect",
     "data",
     "evaluate",

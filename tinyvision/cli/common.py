@@ -69,6 +69,15 @@ RootOption = Annotated[
     ),
 ]
 
+CacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--cache",
+        help="Keep the decoded images of a folder, list or shards on disk, for later runs and for "
+        "sets larger than memory (`tinyvision cache` shows and clears them).",
+    ),
+]
+
 
 @app.callback(invoke_without_command=True)
 def root(

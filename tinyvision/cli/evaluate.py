@@ -1,22 +1,32 @@
 """``tinyvision evaluate``: how good is a model file on a data set?"""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from .. import data as _data
 from .. import modelfile
 from ..data import Batches, Dataset, Skipped
+from ..data.local import is_class_folder
 from ..data.sets import find_source
 from ..inference import align_labels
 from ..modelfile import ModelFile
 from ..report import show_report
 from ..train import TerminalDisplay, evaluate
 from ..train.recipe import EVAL_BATCH, load_splits, seen_again
-from .common import BackendOption, JsonOption, RootOption, app, choose_backend, console, print_json
+from .common import (
+    BackendOption,
+    CacheOption,
+    JsonOption,
+    RootOption,
+    app,
+    choose_backend,
+    console,
+    print_json,
+)
 
 
 class Part(StrEnum):
@@ -43,6 +53,7 @@ def evaluate_model(
             "`all` for a folder of new images."
         ),
     ] = Part.test,
+    cache: CacheOption = False,
     backend: BackendOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
@@ -52,7 +63,7 @@ def evaluate_model(
     choose_backend(backend)
     file = modelfile.load(model)
     with TerminalDisplay(screen) as display:
-        dataset, skipped = _load(file, data, part, root, display)
+        dataset, skipped = _load(file, data, part, root, display, cache=cache)
         for left_out in skipped:
             display.say(f"left out {left_out.path}: {left_out.reason}")
         result = evaluate(file.model, Batches(dataset, file.preprocess, EVAL_BATCH))
@@ -72,10 +83,16 @@ def evaluate_model(
 
 
 def _load(
-    file: ModelFile, name: str, part: Part, root: Path | None, display: TerminalDisplay
+    file: ModelFile,
+    name: str,
+    part: Part,
+    root: Path | None,
+    display: TerminalDisplay,
+    *,
+    cache: bool,
 ) -> tuple[Dataset, tuple[Skipped, ...]]:
     """Load the part of the data, as the model takes images, numbered by the model's classes."""
-    if part is Part.all and find_source(name) is None:
+    if part is Part.all and find_source(name) is None and is_class_folder(Path(name).expanduser()):
         fit, (H, W, C) = file.preprocess.fit, file.input_shape
         return _data.read_folder(
             Path(name).expanduser(),
@@ -84,17 +101,12 @@ def _load(
             fit,
             classes=file.labels or None,
             min_per_class=1,
+            cache=cache,
             progress=display.reading,
         )
-    splits = load_splits(seen_again(file, name, root), progress=display.reading)
-    if part is Part.all:
-        parts = (splits.train, splits.val, splits.test)
-        dataset = Dataset(
-            np.concatenate([p.images for p in parts]),
-            np.concatenate([p.labels for p in parts]),
-            splits.classes,
-            name,
-        )
-    else:
-        dataset = getattr(splits, part.value)
+    recipe = replace(seen_again(file, name, root), cache=cache)
+    if part is Part.all:  # however it would be split
+        recipe = replace(recipe, groups=None, split="random")
+    splits = load_splits(recipe, progress=display.reading)
+    dataset = splits.whole(name) if part is Part.all else getattr(splits, part.value)
     return align_labels(file, dataset), splits.skipped

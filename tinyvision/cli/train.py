@@ -1,6 +1,7 @@
 """``tinyvision train``: from data to a trained, tested, saved model."""
 
 from dataclasses import asdict, replace
+from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from ..train import Recipe, Result, TerminalDisplay, recipe_of, run
 from .common import (
     AugmentOption,
     BackendOption,
+    CacheOption,
     JsonOption,
     RootOption,
     app,
@@ -27,6 +29,13 @@ from .common import (
 )
 
 DEFAULT = Recipe()
+
+
+class SplitWay(StrEnum):
+    """How images, or groups of them, are dealt out to the parts."""
+
+    random = "random"
+    hash = "hash"
 
 
 @app.command("train")
@@ -65,6 +74,25 @@ def train(
         typer.Option(help="Save a running average of the weights, of this decay, such as 0.999."),
     ] = None,
     augment: AugmentOption = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LEVEL|REGEX|COLUMN",
+            help="Split without cutting groups: by a folder level (-1: the folder a file lies in), "
+            r"by what an expression such as 'patient(\d+)' finds in the path, by a list's column.",
+        ),
+    ] = None,
+    split: Annotated[
+        SplitWay,
+        typer.Option(
+            help="Deal images, or groups, out at random, or by the hash of their names, so that "
+            "those added later move no others."
+        ),
+    ] = SplitWay.random,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Learn from every class equally often.")
+    ] = False,
+    cache: CacheOption = False,
     backend: BackendOption = None,
     root: RootOption = None,
     out: Annotated[Path, typer.Option(help="Folder for runs.")] = Path(DEFAULT.out),
@@ -72,7 +100,7 @@ def train(
         Path | None,
         typer.Option(
             help="A last.safetensors to go on from, with its own settings: no others but "
-            "--data, --backend and --json go with it."
+            "--data, --cache, --backend and --json go with it."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -82,7 +110,7 @@ def train(
     in_force = choose_backend(backend)
     if resume is not None:
         _refuse_settings(context)
-        recipe = replace(recipe_of(resume), root=str(root) if root else None)
+        recipe = replace(recipe_of(resume), root=str(root) if root else None, cache=cache)
     else:
         try:
             recipe = Recipe(
@@ -101,6 +129,10 @@ def train(
                 clip_norm=clip_norm,
                 average=average,
                 augment=augment,
+                groups=groups,
+                split=split.value,
+                balanced=balanced,
+                cache=cache,
             )
         except UnknownNameError:
             raise
@@ -123,7 +155,7 @@ def _refuse_settings(context: typer.Context) -> None:
     given = [
         parameter
         for parameter in context.params
-        if parameter not in ("resume", "root", "backend", "as_json")
+        if parameter not in ("resume", "root", "cache", "backend", "as_json")
         and getattr(context.get_parameter_source(parameter), "name", "") == "COMMANDLINE"
     ]
     if given:
@@ -137,6 +169,7 @@ def _headline(recipe: Recipe, backend: Backend) -> str:
     return (
         f"training {recipe.model} on {recipe.data}: {counted(recipe.epochs, 'epoch')} in batches "
         f"of {recipe.batch}, {recipe.optimizer}, seed {recipe.seed}\n"
+        + _division(recipe)
         + (f"augmented by {recipe.augment}\n" if recipe.augment else "")
         + (
             f"validated and saved: an average of the weights, of decay {recipe.average:g}\n"
@@ -145,6 +178,14 @@ def _headline(recipe: Recipe, backend: Backend) -> str:
         )
         + f"backend {backend.name}, {counted(thread_count(backend), 'thread')}"
     )
+
+
+def _division(recipe: Recipe) -> str:
+    """Say how images are split and chosen, where it is not as usual."""
+    words = [f"split by groups: {recipe.groups}"] if recipe.groups is not None else []
+    words += ["split by the hash of names"] if recipe.split == "hash" else []
+    words += ["every class equally often"] if recipe.balanced else []
+    return f"{', '.join(words)}\n" if words else ""
 
 
 def _as_json(recipe: Recipe, result: Result, seconds: float) -> dict[str, Any]:
@@ -165,6 +206,7 @@ def _conclude(
     """Show the test result, and what to type next."""
     path = shown(result.path)
     options = f" --data {shown(Path(recipe.root))}" if recipe.root else ""
+    options += " --cache" if recipe.cache else ""
     options += f" --backend {backend}" if backend else ""
     if result.stopped == "interrupted":
         display.say(f"\ninterrupted; go on with:\n  tinyvision train --resume {path}{options}")

@@ -10,6 +10,7 @@ from .augment import Augment
 from .clean import Cleaned, clean, rejected_folder, restore
 from .collect import Collected, collect, download_image
 from .dataset import Dataset, Skipped, Splits
+from .decoded import Kept, clear_decoded, kept_decoded
 from .digits import load_digits
 from .download import cache_dir, fetch
 from .files import Decode, ImageFiles, Sample, decode_to, find_files, read_table
@@ -17,6 +18,7 @@ from .folder import load_folder, read_folder
 from .idx import read_idx
 from .images import ImageInfo, decode, probe
 from .loader.batches import Batches
+from .mapped import MappedImages
 from .npz import read_npz
 from .preprocess import Preprocess
 from .sets import load
@@ -50,6 +52,8 @@ __all__ = [
     "ImageFiles",
     "ImageInfo",
     "Judge",
+    "Kept",
+    "MappedImages",
     "Preprocess",
     "Sample",
     "Shards",
@@ -60,6 +64,7 @@ __all__ = [
     "augment",
     "cache_dir",
     "clean",
+    "clear_decoded",
     "collect",
     "contact_sheet",
     "decode",
@@ -73,6 +78,7 @@ __all__ = [
     "hashed_split",
     "hold_out",
     "k_fold",
+    "kept_decoded",
     "load",
     "load_digits",
     "load_folder",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .mapped import MappedImages
+from .mapped import MappedImages, joined
 
 
 # eq=False here and below: == on arrays has no single truth value, so data sets compare by identity.
@@ -184,6 +184,12 @@ class Splits:
     def image_shape(self) -> tuple[int, int, int]:
         """Shape of one image, (H, W, C), the same in all three parts."""
         return self.train.image_shape
+
+    def whole(self, name: str) -> Dataset:
+        """Return the images of all three parts as one set; those on disk stay there."""
+        parts = (self.train, self.val, self.test)
+        labels = np.concatenate([part.labels for part in parts])
+        return Dataset(joined([part.images for part in parts]), labels, self.classes, name)
 
 
 def _check_array(

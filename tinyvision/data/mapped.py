@@ -1,5 +1,6 @@
 """Images that stay in a file: rows of an array on disk, read when they are asked for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,11 @@ class MappedImages:
     def subset(self, rows: slice | NDArray[np.integer[Any]]) -> "MappedImages":
         """Return the images at these positions, in that order, still on disk."""
         return MappedImages(self.array, self.rows[rows])
+
+
+def joined(pieces: Sequence[NDArray[np.uint8] | MappedImages]) -> NDArray[np.uint8] | MappedImages:
+    """Return pieces one after the other; pieces of one array on disk stay there."""
+    mapped = [piece for piece in pieces if isinstance(piece, MappedImages)]
+    if len(mapped) == len(pieces) and all(piece.array is mapped[0].array for piece in mapped):
+        return MappedImages(mapped[0].array, np.concatenate([piece.rows for piece in mapped]))
+    return np.concatenate([np.asarray(piece) for piece in pieces])

@@ -12,7 +12,7 @@ from .images import check_channels
 from .local import is_file_of_images, load_local
 from .resize import Fit, bring_to, check_fit, check_size
 from .sources import SOURCES, DataSource, Size
-from .split import hold_out, split
+from .split import hold_out
 from .split.division import By, Division
 
 
@@ -27,7 +27,7 @@ def load(
     val: float = 0.1,
     test: float = 0.2,
     groups: str | int | None = None,
-    by: By = "random",
+    split: By = "random",
     cache: bool = False,
     progress: Progress | None = None,
 ) -> Splits:
@@ -60,7 +60,7 @@ def load(
         Do not cut what belongs together: a column of a list, a folder level (0 the first, -1 the
         one a file lies in) or a regular expression to find in the path; see
         :func:`~tinyvision.data.split.division.named_groups`.
-    by : {"random", "hash"}
+    split : {"random", "hash"}
         Deal images, or groups, out at random; or by the hash of a file's path in the folder, or of
         a group's name, so that images added later leave all others in their parts.
     cache : bool
@@ -83,7 +83,7 @@ def load(
     if channels is not None:
         check_channels(channels)
     check_fit(fit)
-    division = Division(seed, val, test, groups, by)
+    division = Division(seed, val, test, groups, split)
     source = find_source(name_or_folder)
     if source is None:
         return load_local(
@@ -105,7 +105,7 @@ def load(
     whole, own_test = source.read(folder, size)
     whole = bring_to(whole, size, channels, fit)
     if own_test is None:
-        return split(whole, val, test, seed)
+        return division({"all": whole})
     own_test = bring_to(own_test, size, channels, fit)
     train, held = hold_out(whole, val, seed)
     return Splits(train, replace(held, name=f"{source.name} validation"), own_test)

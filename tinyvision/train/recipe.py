@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from .. import data, modelfile, models, optim, random
 from ..data import Augment, Batches, Preprocess, Splits, save_image
 from ..data.resize import Fit
+from ..data.sets import find_source
+from ..data.split.division import By
 from ..errors import DataError, ModelFileError, UnknownNameError
 from ..metrics import Report
 from ..modelfile import ModelFile
@@ -29,7 +31,8 @@ OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
 }
 PEAK_LR = {"sgd": 0.1, "adam": 2e-3, "adamw": 2e-3, "rmsprop": 1e-3}
 EVAL_BATCH = 256  # images a batch where nothing is learnt
-PLACES = ("root", "out")  # where things lie on one machine: they decide no bit and are not kept
+# Where things lie on one machine, and how they are read: they decide no bit and are not kept
+PLACES = ("root", "out", "cache")
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,20 @@ class Recipe:
         How an image of another shape is brought to ``size``: "crop", "stretch" or "pad".
     val, test : float
         Shares of the images held out for validation and test (sets with a test part keep theirs).
+    groups : str, optional
+        What a split must not cut: a column of a list, a folder level such as "-1", or a regular
+        expression to find in the path.
+    split : str
+        "random", or "hash": by the hash of each file's path, or of its group's name.
+    balanced : bool
+        Learn from every class equally often.
     root : str, optional
         Folder with local copies of the named sets.
     out : str
         Folder for the folders of runs, each with ``best.safetensors``, ``last.safetensors`` and
         ``sample.png``, an image of the test part.
+    cache : bool
+        Keep the decoded images of a folder, a list or shards on disk for later runs.
     patience : int, optional
         Early stopping: epochs without improvement.
     clip_norm : float, optional
@@ -97,8 +109,12 @@ class Recipe:
     fit: Fit = "crop"
     val: float = 0.1
     test: float = 0.2
+    groups: str | None = None
+    split: By = "random"
+    balanced: bool = False
     root: str | None = None
     out: str = "runs"
+    cache: bool = False
     patience: int | None = None
     clip_norm: float | None = None
     average: float | None = None
@@ -109,6 +125,7 @@ class Recipe:
             raise UnknownNameError("model", self.model, models.names())
         if self.optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
+        _need("split", self.split, lambda by: by in get_args(By), "random or hash")
         _need("epochs", self.epochs, lambda n: n >= 1, "at least 1")
         _need("batch", self.batch, lambda n: n >= 1, "at least 1")
         _need("seed", self.seed, lambda n: 0 <= n < 2**64, "in 0 .. 2**64 - 1")
@@ -252,6 +269,7 @@ def run(
         file.preprocess,
         recipe.batch,
         shuffle=True,
+        balanced=recipe.balanced,
         seed=recipe.seed,
         augment=None if recipe.augment is None else Augment.parse(recipe.augment),
     )
@@ -291,11 +309,15 @@ def run(
 
 
 def seen_again(file: ModelFile, data: str, root: str | Path | None = None) -> Recipe:
-    """Return a recipe that loads data as a model takes them, split as in its training."""
+    """Return a recipe that loads data as a model takes them, split as in its training.
+
+    A named set has no files whose names could decide, so that it is split without them.
+    """
     record = file.training.get("recipe")
     record = record if isinstance(record, dict) else {}
     H, W, C = file.input_shape
-    split = {name: record[name] for name in ("seed", "val", "test") if name in record}
+    deciding = ("seed", "val", "test", *(("groups", "split") if find_source(data) is None else ()))
+    split = {name: record[name] for name in deciding if name in record}
     return replace(
         Recipe.from_data({"data": data, **split}),
         root=str(root) if root else None,
@@ -316,6 +338,9 @@ def load_splits(recipe: Recipe, *, progress: Any = None) -> Splits:
         seed=recipe.seed,
         val=recipe.val,
         test=recipe.test,
+        groups=recipe.groups,
+        split=recipe.split,
+        cache=recipe.cache,
         progress=progress,
     )
 

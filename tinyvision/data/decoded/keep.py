@@ -54,7 +54,8 @@ class Place:
 
     def clear(self) -> None:
         """Remove the images, their header, and what a killed process has left."""
-        for path in (self.header, self.images, *self.folder.glob(f"{self.stem}.*.part")):
+        left = (f"{self.stem}.*.part", f".{self.stem}.json.*")  # the latter by write_atomically
+        for path in (self.header, self.images, *(p for of in left for p in self.folder.glob(of))):
             path.unlink(missing_ok=True)
 
 

@@ -1,12 +1,16 @@
 """What lies in the cache of decoded images, and how to clear it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from .header import Header
 from .keep import decoded_folder
 
-_SUFFIXES = {".npy", ".json", ".lock", ".part"}
+# stem_of() and an ending: nothing else is removed, and all that a killed process may have left
+_OURS = re.compile(
+    r"\.?[\w.-]+-\d+x\d+x[13]-[a-z]+-[0-9a-f]{8}\.(npy|json|lock|\w+\.part|json\.\w+)"
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def clear_decoded() -> int:
     """
     freed = 0
     for path in sorted(decoded_folder().glob("*")):
-        if path.suffix in _SUFFIXES and path.is_file():
+        if _OURS.fullmatch(path.name) and path.is_file():
             freed += path.stat().st_size
             path.unlink(missing_ok=True)
     return freed
