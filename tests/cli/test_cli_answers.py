@@ -240,7 +240,7 @@ def test_backends(tinyvision):
 
 def test_version_and_help(tinyvision):
     assert tinyvision("--version").out == f"tinyvision {tv.__version__}\n"
-    for command in ("train", "evaluate", "predict", "data", "models", "backends", "warmup"):
+    for command in ("train", "evaluate", "predict", "data", "models", "cache", "warmup"):
         assert "--json" in tinyvision(command, "--help").out
     assert "Commands" in tinyvision().err + tinyvision("-h").out
 

@@ -3,8 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from ..data import cache_dir, clear_decoded, kept_decoded
 from ..report.words import printable
@@ -29,14 +27,9 @@ def show_cache(
         freed = {"freed": clear_decoded()} if clear else {}
         print_json({"folder": str(folder), "sets": sets, **freed})
         return
-    if kept:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("MB", justify="right")
-        table.add_column("images", justify="right")
-        table.add_column("decoded from")
-        for k in kept:
-            table.add_row(f"{k.bytes / 1e6:,.1f}", f"{k.count:,}", Text(printable(k.source)))
-        screen.print(table)
+    for k in kept:
+        line = f"{k.bytes / 1e6:>10,.1f} MB  {counted(k.count, 'image')}  {printable(k.source)}"
+        screen.print(line, highlight=False, markup=False, soft_wrap=True)
     told = f"{counted(len(kept), 'decoded set')} in {folder}"
     if clear:
         told += f": cleared, {clear_decoded() / 1e6:,.1f} MB free again"

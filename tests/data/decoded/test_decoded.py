@@ -1,6 +1,7 @@
 """Decoded once: the same bits, at once and from disk; decoded again when anything has changed."""
 
 import os
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -218,10 +219,18 @@ def test_the_images_cannot_be_written_to(photos: Path) -> None:
 
 
 def test_without_room_nothing_is_begun(tmp_path: Path, cache: Path) -> None:
-    fill(tmp_path / "set", a=3, b=3)
+    """One file, listed so often that its decoded copies exceed the free space of any disk."""
+    put(tmp_path / "0.png")
+    needed = shutil.disk_usage(tmp_path).free // (2048 * 2048 * 3) + 2
+    rows = "".join(f"0.png,{i % 2}\n" for i in range(needed))
+    (tmp_path / "list.csv").write_text(f"path,label\n{rows}")
+
+    def begun(done: int, total: int) -> None:
+        pytest.fail("an image was decoded")
+
     with pytest.raises(DataError, match=r"take .* GB, and .*decoded has room for .* GB; make room"):
-        decoding(tmp_path / "set", size=(1 << 21, 1 << 21))
-    assert not list(cache.glob("*.part"))
+        load(tmp_path / "list.csv", size=(2048, 2048), cache=True, progress=begun)
+    assert names(cache) == [".lock"]
 
 
 def test_a_cache_that_cannot_be_made(photos: Path, cache: Path) -> None:

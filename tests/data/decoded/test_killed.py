@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 SIZE = (16, 12)
 
 CHILD = """
-import hashlib, os, resource, signal, sys
+import hashlib, os, resource, signal, sys, time
 from tinyvision.data import load
 source, event, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
 seen = 0
@@ -34,6 +34,8 @@ calls = []
 def progress(done, total):
     calls.append(done)
     count("decoded")
+    if event == "slow":
+        time.sleep(number / 1000)
     if event == "interrupt" and done == number:
         os.kill(os.getpid(), signal.SIGINT)
 try:
@@ -122,7 +124,7 @@ def test_a_disk_that_fills_up(photos: Path, limit: int) -> None:
 
 
 def test_several_at_once(photos: Path) -> None:
-    children = [start(photos) for _ in range(4)]
+    children = [start(photos, "slow", 50) for _ in range(4)]  # two seconds in which all begin
     answers = [child.communicate()[0].split() for child in children]
     assert {digest for _, digest in answers} == {truth(photos)}
     assert sorted(int(decoded) for decoded, _ in answers) == [0, 0, 0, 40]
