@@ -154,9 +154,7 @@ class ImageFiles:
         def work(i: int) -> Decoded:
             path, label = self.paths[i], int(self.labels[i])
             try:
-                image = load_image(
-                    Path(path), form.size, form.channels, form.fit, kernels=kernels
-                )
+                image = load_image(Path(path), form.size, form.channels, form.fit, kernels=kernels)
                 return label, image
             except ImageError as error:
                 return label, Skipped(path, error.reason)
