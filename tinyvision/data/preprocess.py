@@ -153,20 +153,24 @@ class Preprocess:
         DataError
             Another type, rank or channel count.
         """
-        if images.dtype != np.uint8 or images.ndim != 4:
-            raise DataError(
-                f"Images must be uint8 of shape (N, H, W, C), got {images.dtype} of shape "
-                f"{images.shape}."
-            )
+        self.check(images)
         N, H, W, C = images.shape
-        if self.channels != C:
-            raise DataError(self._wrong_channels(images.shape, C))
         if self.size != (H, W):
             resized = np.empty((N, *self.size, C), np.uint8)
             for i, image in enumerate(images):
                 resized[i] = self.image(image)
             images = resized
         return images
+
+    def check(self, images: NDArray[np.uint8]) -> None:
+        """Refuse what are no images (N, H, W, C) as bytes of the channels wanted."""
+        if images.dtype != np.uint8 or images.ndim != 4:
+            raise DataError(
+                f"Images must be uint8 of shape (N, H, W, C), got {images.dtype} of shape "
+                f"{images.shape}."
+            )
+        if self.channels != images.shape[3]:
+            raise DataError(self._wrong_channels(images.shape, images.shape[3]))
 
     def scale_and_bias(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return two numbers for each channel: a byte's input is ``byte * scale + bias``.

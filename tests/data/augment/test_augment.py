@@ -15,7 +15,7 @@ from tinyvision.errors import DataError
 EVERYTHING = (
     "alternating-flip,flip,flip-vertical,crop=2,shift,rotate=20,scale=0.2,shear=10,brightness,contrast,saturation,"
     "hue,blur,noise,solarize,posterize,equalize,autocontrast,invert,gamma,sharpness,cutout=3,erase,"
-    "randaugment"
+    "randaugment,resized-crop"
 )
 
 

@@ -16,6 +16,7 @@ kernels do it all in as few passes as can be, from bytes to the network's input.
 ``camera.py``         blurred, noisy, sharpened
 ``erase.py``          partly hidden
 ``mix.py``            two images in one
+``resized_crop.py``   a part of the picture, as large as if it were the whole
 ``rand_augment.py``   some of these, taken at random
 ``examples.py``       images beside what is made of them
 ``edges.py``          what is seen beyond an image's edge
@@ -34,6 +35,7 @@ from .flip import AlternatingFlip, Flip, FlipVertical
 from .levels import Autocontrast, Equalize, Gamma, Invert, Posterize, Solarize
 from .mix import CutMix, MixUp
 from .rand_augment import RandAugment
+from .resized_crop import ResizedCrop
 from .step import STEPS, Step
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "Noise",
     "Posterize",
     "RandAugment",
+    "ResizedCrop",
     "Rotate",
     "Saturation",
     "Scale",

@@ -10,10 +10,12 @@ from numpy.typing import DTypeLike, NDArray
 from ...backend import host_kernels
 from ...errors import DataError
 from ..preprocess import Preprocess, float_type
+from ..views import Views, cut_views
 from .apply import apply, mix
 from .changes import Changes
 from .draw import Draw
 from .edges import EDGES
+from .resized_crop import ResizedCrop
 from .step import STEPS, Step
 
 # Words for what is usual. They are read only: what is written are the steps they stood for.
@@ -73,6 +75,8 @@ class Augment:
                     f"Augment takes steps such as Flip() or Crop(4), got {step!r}; for words there "
                     "is Augment.parse."
                 )
+        if sum(isinstance(step, ResizedCrop) for step in self.steps) > 1:
+            raise DataError("Augment: a picture has one part that is seen; give one resized-crop.")
         if self.edge not in EDGES:
             raise DataError(f"Augment: edge must be one of {', '.join(EDGES)}, got {self.edge!r}.")
 
@@ -106,6 +110,22 @@ class Augment:
         # Defaults too: what a model file holds must not change with them.
         return ",".join([*map(str, self.steps), f"edge={self.edge}"])
 
+    def views(
+        self, places: NDArray[np.int64], *, seed: int = 0, epoch: int = 0, kernels: Any = None
+    ) -> Views | None:
+        """Return which part of its picture each image shows (N, 4); None for all of it.
+
+        Parameters
+        ----------
+        places, seed, epoch, kernels
+            As for :meth:`batch`.
+        """
+        draw = Draw(kernels or host_kernels(), seed, epoch, places, places)
+        for i, step in enumerate(self.steps):
+            if isinstance(step, ResizedCrop):
+                return step.views(replace(draw, purpose=f"augment {i} {step.word}"))
+        return None
+
     def batch(
         self,
         images: NDArray[np.uint8],
@@ -119,6 +139,7 @@ class Augment:
         ids: NDArray[np.int64] | None = None,
         kernels: Any = None,
         dtype: DTypeLike = np.float32,
+        cut: bool = False,
     ) -> tuple[NDArray[Any], Targets]:
         """Turn images and labels into the network's input and what it should say.
 
@@ -139,6 +160,8 @@ class Augment:
             best that works on the host.
         dtype : {"float32", "bfloat16"}
             Of the network's input; bfloat16 is what float32 would be, rounded once.
+        cut : bool
+            The images are those parts of their pictures already that :meth:`views` tells.
 
         Returns
         -------
@@ -152,10 +175,15 @@ class Augment:
             Images of another type, rank or channel count than ``preprocess`` takes; another dtype.
         """
         one = float_type(dtype)
-        images = preprocess.fitted(images)
+        kernels = kernels or host_kernels()
         places = np.arange(len(images)) if places is None else np.asarray(places, np.int64)
         ids = places if ids is None else np.asarray(ids, np.int64)
-        draw = Draw(kernels or host_kernels(), seed, epoch, places, ids)
+        views = None if cut else self.views(places, seed=seed, epoch=epoch, kernels=kernels)
+        if views is not None:
+            preprocess.check(images)
+            images = cut_views(images, views, preprocess.size, kernels)
+        images = preprocess.fitted(images)
+        draw = Draw(kernels, seed, epoch, places, ids)
         changes = self.changes(images.shape, draw)
         mixing = changes.mixed() and len(images) > 0
         single = np.dtype(np.float32) if mixing else one

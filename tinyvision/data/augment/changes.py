@@ -1,6 +1,7 @@
 """What has been drawn for the images of a batch, in plain numbers.
 
-Whatever the order of the steps, it is done in this order: blur, noise; levels, sharpness; flips,
+Whatever the order of the steps, it is done in this order, once it is settled which part of its
+picture an image shows (``resized_crop.py``): blur, noise; levels, sharpness; flips,
 crop; the affine map; colour; holes; mixing. Blur and noise are the camera's, of its lens and its
 sensor. Levels and sharpness are the darkroom's: they take up what the camera gave, whole and as
 bytes, so that a histogram counts all of the picture and nothing else. And flips and whole-pixel

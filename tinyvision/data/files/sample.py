@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backend import host_kernels
+from ...backend import Kernels, host_kernels
 from ...errors import DataError, TinyvisionError
-from ..images import ImageError, check_channels
+from ..images import ImageError, check_channels, decode
 from ..resize import Fit, check_fit, check_size, load_image
+from ..views import Views, cut_views, size_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,9 @@ class Sample:
 Decode = Callable[[Sample], NDArray[np.uint8]]  # to (H, W, C), of the same shape for all samples
 
 
-def decode_to(size: tuple[int, int], channels: int = 3, fit: Fit = "crop") -> Decode:
-    """Return the decoder that brings every image to one size, as folders are read.
+@dataclass(frozen=True)
+class DecodeTo:
+    """Brings every image to one size, as folders are read, or a part of it.
 
     Parameters
     ----------
@@ -45,16 +48,54 @@ def decode_to(size: tuple[int, int], channels: int = 3, fit: Fit = "crop") -> De
         Gray or RGB.
     fit : {"crop", "stretch", "pad"}
         How other proportions are brought to ``size``; see :func:`tinyvision.data.resize.resize`.
+    kernels : Kernels
+        That resize.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    fit: Fit
+    kernels: Kernels
+
+    def __call__(self, sample: Sample) -> NDArray[np.uint8]:
+        """Decode a whole image."""
+        return load_image(sample.content, self.size, self.channels, self.fit, kernels=self.kernels)
+
+    def part(self, sample: Sample, view: Views) -> NDArray[np.uint8]:
+        """Decode the part of an image that a view (1, 4) shows."""
+        needed = size_needed(view, self.size)
+        picture = decode(sample.content, self.channels, at_least=needed)
+        # (1, H, W, C) to (H, W, C)
+        part: NDArray[np.uint8] = cut_views(picture[None], view, self.size, self.kernels)[0]
+        return part
+
+
+def decode_to(size: tuple[int, int], channels: int = 3, fit: Fit = "crop") -> DecodeTo:
+    """Return the decoder that brings every image to one size, as folders are read.
+
+    Parameters
+    ----------
+    size, channels, fit
+        As for :class:`DecodeTo`.
     """
     check_size(size)
     check_channels(channels)
     check_fit(fit)
-    kernels = host_kernels()  # here: the threads that decode know nothing of a ``with using(...)``
-    return lambda sample: load_image(sample.content, size, channels, fit, kernels=kernels)
+    # The kernels here: the threads that decode know nothing of a ``with using(...)``.
+    return DecodeTo(size, channels, fit, host_kernels())
 
 
-def decode_samples(samples: Sequence[Sample], decode: Decode) -> NDArray[np.uint8]:
+def decode_samples(
+    samples: Sequence[Sample], decode: Decode, views: Views | None = None
+) -> NDArray[np.uint8]:
     """Decode samples into one array (N, H, W, C).
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    decode : callable
+    views : ndarray, shape (N, 4), optional
+        The part of each picture that is wanted, where ``decode`` is a :class:`DecodeTo`.
 
     Raises
     ------
@@ -63,7 +104,10 @@ def decode_samples(samples: Sequence[Sample], decode: Decode) -> NDArray[np.uint
     """
     images: NDArray[np.uint8] | None = None
     for i, sample in enumerate(samples):
-        image = _decoded(sample, decode)
+        take = decode
+        if views is not None and isinstance(decode, DecodeTo):
+            take = partial(decode.part, view=views[i : i + 1])
+        image = _decoded(sample, take)
         if images is None:
             images = np.empty((len(samples), *image.shape), np.uint8)
         if image.shape != images.shape[1:] or image.dtype != np.uint8:

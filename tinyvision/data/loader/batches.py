@@ -15,9 +15,10 @@ from ...errors import DataError
 from ..augment.augment import Augment
 from ..dataset import Dataset
 from ..files import Decode, ImageFiles, Sample, decode_to
-from ..files.sample import decode_samples, label_array
+from ..files.sample import DecodeTo, decode_samples, label_array
 from ..preprocess import Preprocess, float_type
 from ..shards import Shards
+from ..views import Views
 from .order import Balanced, InOrder, Order, Shuffled
 from .prefetch import prefetch
 
@@ -169,7 +170,9 @@ class Batches:
 
     def _batch(self, e: int, kernels: Any, job: Job) -> Batch:
         first, work = job
-        images, labels, ids = self._images(work)
+        places = np.arange(first, first + len(work))
+        views = self._augment.views(places, seed=self.seed, epoch=e, kernels=kernels)
+        images, labels, ids = self._images(work, views)
         return self._augment.batch(
             images,
             labels,
@@ -177,13 +180,16 @@ class Batches:
             classes=len(self.dataset.classes),
             seed=self.seed,
             epoch=e,
-            places=np.arange(first, first + len(images)),
+            places=places,
             ids=ids,
             kernels=kernels,
             dtype=self.dtype,
+            cut=isinstance(self.decode, DecodeTo) and not isinstance(self.dataset, Dataset),
         )
 
-    def _images(self, work: Work) -> tuple[NDArray[np.uint8], Labels, NDArray[np.int64]]:
+    def _images(
+        self, work: Work, views: Views | None
+    ) -> tuple[NDArray[np.uint8], Labels, NDArray[np.int64]]:
         """Return the images of a batch as bytes, their labels, and a number by which each is known.
 
         The number of an image in a stream is the checksum of its name.
@@ -201,4 +207,4 @@ class Batches:
         labels = label_array(
             [sample.labels for sample in samples], len(dataset.classes), tagging=dataset.tagging
         )
-        return decode_samples(samples, self.decode), labels, ids
+        return decode_samples(samples, self.decode, views), labels, ids
