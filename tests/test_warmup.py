@@ -1,8 +1,10 @@
 """Warming up: a program that follows compiles nothing, and a model that follows notices nothing."""
 
+import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import numpy as np
 
 from tests.train.small import stripe_folder
 from tinyvision import backend, models, nn, optim, random
+from tinyvision.data.augment import STEPS, Augment
 from tinyvision.errors import UnknownNameError
 from tinyvision.warmup import before_training, rehearse, warm_up
 
@@ -22,28 +25,41 @@ MODEL = "lenet5"
 
 # A whole training: 42 images to learn from in batches of 16, 14 to validate, a test, a prediction.
 TRAINING = """
+import json
 import sys
 import tinyvision as tv
-from tinyvision.train import Recipe, run
+from tinyvision.train import Display, Recipe, run
 from tinyvision_kernels.cpu import jit
 
-compiled = []
+compiled, learning = [], []
 jit.set_compile_hook(compiled.append)
+
+class Watch(Display):
+    def step(self, at):
+        learning[:] = compiled
+
 tv.use("cpu")
 recipe = Recipe(
     data=sys.argv[1], model={model!r}, epochs=1, batch=16, size=(12, 12), channels=1,
-    optimizer={optimizer!r}, clip_norm=1.0, out=sys.argv[2],
+    optimizer={optimizer!r}, clip_norm=1.0, out=sys.argv[2], augment={augment!r},
 )
-result = run(recipe)
+result = run(recipe, display=Watch())
 (answer,) = tv.predict(result.model, [result.sample])
 assert answer.label in ("flat", "rows", "columns")
-print(compiled)
+print(json.dumps([compiled, learning]))
 """
 
 
-def training(folder: Path, out: Path, optimizer: str = "adamw", **variables: str) -> str:
+def training(
+    folder: Path,
+    out: Path,
+    optimizer: str = "adamw",
+    augment: str | None = None,
+    **variables: str,
+) -> tuple[list[str], list[str]]:
+    """Return what a whole training has compiled by itself, and what of it while it learnt."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
-    program = TRAINING.format(model=MODEL, optimizer=optimizer)
+    program = TRAINING.format(model=MODEL, optimizer=optimizer, augment=augment)
     done = subprocess.run(
         [sys.executable, "-c", program, str(folder), str(out)],
         env={**os.environ, "PYTHONPATH": path, **variables},
@@ -52,7 +68,8 @@ def training(folder: Path, out: Path, optimizer: str = "adamw", **variables: str
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    compiled, learning = json.loads(done.stdout)
+    return compiled, learning
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
@@ -68,14 +85,36 @@ def test_a_program_that_follows_compiles_nothing(optimizer, tmp_path):
     again = warm_up([MODEL], [SHAPE], batch=16, predict=20)
     assert (again.compiled, again.found) == (0, result.compiled + result.found)
     folder = stripe_folder(tmp_path / "stripes")
-    assert training(folder, tmp_path / "runs", optimizer) == "[]\n"
+    assert training(folder, tmp_path / "runs", optimizer) == ([], [])
 
 
 def test_a_training_compiles_ahead_by_itself(tmp_path):
     # few enough are left for the process itself: kernels of one image, for the prediction
     folder = stripe_folder(tmp_path / "stripes")
-    printed = training(folder, tmp_path / "runs", TINYVISION_CACHE=str(tmp_path / "cache"))
-    assert len(printed.split(",")) <= 3, printed
+    compiled, learning = training(
+        folder, tmp_path / "runs", TINYVISION_CACHE=str(tmp_path / "cache")
+    )
+    assert len(compiled) <= 3 and not learning
+
+
+EVERY_STEP = ",".join(STEPS)
+AUGMENTED = ("cifar", EVERY_STEP)  # by whole pixels, and between them
+
+
+@pytest.mark.parametrize("augment", AUGMENTED)
+def test_an_augmented_training_compiles_nothing_while_it_learns(augment, tmp_path):
+    folder, cache = stripe_folder(tmp_path / "stripes"), str(tmp_path / "cache")
+    _, learning = training(folder, tmp_path / "runs", augment=augment, TINYVISION_CACHE=cache)
+    assert learning == []
+
+
+@pytest.mark.parametrize("augment", AUGMENTED)
+def test_an_augmented_training_that_follows_compiles_nothing(augment, tmp_path):
+    prepare = partial(Augment.parse(augment).rehearse, classes=10)
+    result = warm_up([MODEL], [SHAPE], batch=16, predict=20, prepare=[prepare])
+    assert result.failed == []
+    folder = stripe_folder(tmp_path / "stripes")
+    assert training(folder, tmp_path / "runs", augment=augment) == ([], [])
 
 
 def test_what_follows_a_rehearsal_notices_nothing():

@@ -2,8 +2,9 @@
 
 A kernel is compiled when it is first called, which makes the first run of a program slow, once in
 the life of an installation. Which kernels a program will call is found out by rehearsing it: the
-model runs forward and backward, with all its layers and shapes, while the kernels do nothing but
-note what they are asked for. That takes some hundredths of a second.
+model runs forward and backward, with all its layers and shapes, on images augmented as they will
+be, while the kernels do nothing but note what they are asked for. That takes some hundredths of a
+second.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,7 @@ OPTIMIZERS = [
 FEW = 4  # kernels; to compile fewer takes no longer than to start processes for it
 
 Progress = Callable[[int, int, str], None]  # (done, in all, the kernel just done)
+Prepare = Callable[[int, Shape], tuple[Any, Any]]  # so many images (H, W, C), and their labels
 
 
 @dataclass
@@ -76,6 +79,7 @@ def warm_up(
     batch: int = 64,
     predict: int = 256,
     classes: int = 10,
+    prepare: Sequence[Prepare] = (),
     jobs: int | None = None,
     progress: Progress = lambda done, total, kernel: None,
 ) -> WarmedUp:
@@ -91,6 +95,9 @@ def warm_up(
         Images at a time, to learn from and to predict. The last batch may have any number below,
         for which other kernels may be faster: so the half, the quarter and so on count as well.
     classes : int
+    prepare : sequence of callable
+        Ways to make batches to learn from, beside taking images and labels as they are:
+        :meth:`tinyvision.data.Augment.rehearse`.
     jobs : int, optional
         Processes; by default as many as there are cores.
     progress : callable
@@ -106,13 +113,16 @@ def warm_up(
     started = perf_counter()
     ahead, cache = _kernels()
     needs: dict[Need, None] = {}  # a set that keeps the order
-    for name in names:
-        for shape in shapes:
+    names, sizes = list(names), _halves(batch)
+    for shape in shapes:
+        ways = [_batch, *prepare]
+        for name in names:
             with suppress(ShapeError):
                 model = models.create(name, shape, classes)
                 # what they choose by the number of images, layers choose alike in learning
-                found = rehearse(model, shape, _halves(batch), [predict, 1], OPTIMIZERS)
+                found = rehearse(model, shape, sizes, [predict, 1], OPTIMIZERS, ways)
                 needs |= dict.fromkeys(found)
+                ways = [_batch]  # batches are made, and losses computed, alike for all models
     missing = ahead.missing(list(needs))
     jobs = max(1, min(jobs or ahead.usual_jobs(), len(missing)))
     results = _compile(missing, jobs, progress)
@@ -136,6 +146,7 @@ def before_training(
     *,
     train: Sequence[int],
     predict: Sequence[int],
+    prepare: Sequence[Prepare] = (),
     progress: Progress,
 ) -> None:
     """Compile what a training run is about to need, if that is worth more than one process.
@@ -152,6 +163,9 @@ def before_training(
         Of the optimiser over the copy.
     train, predict : sequences of int
         Images at a time.
+    prepare : sequence of callable
+        Ways in which batches to learn from are made, with the kernels in force; by default images
+        and labels are taken as they are.
     progress : callable
         Called when a kernel is done.
     """
@@ -164,7 +178,9 @@ def before_training(
     # Garbage for numbers may lead a model of the user's own anywhere, and a Python may be unable to
     # start another. What is really wrong with the model, its training will say.
     with suppress(Exception):
-        missing = ahead.missing(rehearse(deepcopy(model), shape, train, predict, [make_optimizer]))
+        copy = deepcopy(model)
+        needs = rehearse(copy, shape, train, predict, [make_optimizer], prepare)
+        missing = ahead.missing(needs)
         if len(missing) >= FEW:
             _compile(missing, jobs, progress)
 
@@ -175,28 +191,31 @@ def rehearse(
     train: Sequence[int],
     predict: Sequence[int],
     optimizers: Sequence[Callable[..., optim.Optimizer]],
+    prepare: Sequence[Prepare] = (),
 ) -> "list[Need]":
     """Note which kernels a model needs for batches of so many images to learn from or to predict.
 
-    The model is spoilt by it: its numbers are garbage afterwards.
+    ``prepare`` are the ways in which batches to learn from are made; none: taken as they are. The
+    model is spoilt by it: its numbers are garbage afterwards.
     """
     ahead, _ = _kernels()
+    ways = prepare or [_batch]
     drawn, loss = random.state(), CrossEntropy()
     needs: list[Need]
     with _backend.using("cpu"), np.errstate(all="ignore"), ahead.rehearsal() as needs:
         model.train()
         for make in optimizers:
             optimizer = make(model)
-            for count in train if make is optimizers[0] else ():
-                images, labels = _batch(count, shape)
+            for count, way in product(train, ways) if make is optimizers[0] else ():
+                images, labels = way(count, shape)
                 optimizer.zero_grad()
-                loss(model(images), labels).backward()
+                loss(model(Tensor(images)), labels).backward()
             optimizer.step()
         model.eval()
         with no_grad():
             for count in predict:
                 images, labels = _batch(count, shape)
-                logits = model(images)
+                logits = model(Tensor(images))
                 loss(logits, labels)
                 softmax(logits)
     random.restore(drawn)
@@ -207,8 +226,8 @@ def _halves(count: int) -> list[int]:
     return [count, *_halves(count // 2)] if count else []
 
 
-def _batch(count: int, shape: Shape) -> tuple[Tensor, Any]:
-    return Tensor(np.zeros((count, *shape), np.float32)), np.zeros(count, np.int64)
+def _batch(count: int, shape: Shape) -> tuple[Any, Any]:
+    return np.zeros((count, *shape), np.float32), np.zeros(count, np.int64)
 
 
 def _compile(missing: "list[Need]", jobs: int, progress: Progress) -> "list[Compiled]":

@@ -1,6 +1,7 @@
 """``tinyvision warmup``: compile the cpu backend's kernels now, not during the first training."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -8,11 +9,15 @@ from rich.console import Console
 
 from .. import backend as _backend
 from .. import models
+from ..data.augment import STEPS, Augment, Flip
 from ..train.recipe import EVAL_BATCH, Recipe
 from ..warmup import WarmedUp, warm_up
 from .common import JsonOption, app, console, counted, print_json, shown
 
 SIZES = (28, 32)  # of the named data sets' images
+CLASSES = 10
+# Between them they call all kernels: some images move by whole pixels, others by any distance.
+AUGMENTS = Augment((Flip(),)), Augment(tuple(step() for step in STEPS.values()))
 
 
 @app.command("warmup")
@@ -51,6 +56,8 @@ def warmup(
             [(side, side, channels) for side in sizes for channels in (1, 3)],
             batch=batch,
             predict=EVAL_BATCH,
+            classes=CLASSES,
+            prepare=[partial(augment.rehearse, classes=CLASSES) for augment in AUGMENTS],
             jobs=jobs,
             progress=bar.show,
         )

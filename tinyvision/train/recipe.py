@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any, get_args
@@ -264,6 +265,7 @@ def run(
         file, folder = modelfile.load(resume, with_training=True), resume.parent
         _refuse_other_data(file, splits, recipe)
     display.prepared(splits, file.model, folder)
+    augment = None if recipe.augment is None else Augment.parse(recipe.augment)
     train = Batches(
         splits.train,
         file.preprocess,
@@ -271,7 +273,7 @@ def run(
         shuffle=True,
         balanced=recipe.balanced,
         seed=recipe.seed,
-        augment=None if recipe.augment is None else Augment.parse(recipe.augment),
+        augment=augment,
     )
     steps = recipe.epochs * len(train)
     before_training(
@@ -280,6 +282,7 @@ def run(
         lambda model: _optimizer(recipe, model, steps=steps),
         train=_sizes(len(splits.train), recipe.batch),
         predict=_sizes(len(splits.val), EVAL_BATCH) + _sizes(len(splits.test), EVAL_BATCH),
+        prepare=[partial(augment.rehearse, classes=len(file.labels))] if augment else [],
         progress=display.compiling,
     )
     checkpoints = Checkpoints(folder, replace(file, training=_record(recipe, splits)))

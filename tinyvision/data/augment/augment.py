@@ -197,6 +197,17 @@ class Augment:
             shares = labels.astype(np.float32)
         return mix(x, shares, changes, draw.kernels, one)
 
+    def rehearse(
+        self, count: int, shape: tuple[int, ...], classes: int
+    ) -> tuple[NDArray[Any], Targets]:
+        """Return a batch of so many black images (H, W, C), changed by the kernels in force.
+
+        What is compiled for these images serves any others.
+        """
+        H, W, C = shape
+        images, labels = np.zeros((count, H, W, C), np.uint8), np.zeros(count, np.int64)
+        return self.batch(images, labels, Preprocess((H, W), C), classes=classes)
+
     def changes(self, shape: tuple[int, ...], draw: Draw) -> Changes:
         """Have all steps draw for images of this shape (N, H, W, C)."""
         N, H, W, C = shape
