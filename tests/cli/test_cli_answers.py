@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import tinyvision as tv
+from tests.data.folders import BROKEN
 from tests.train.small import stripe_folder
 from tinyvision import data
 from tinyvision.data import Batches, Dataset, Preprocess
@@ -264,18 +265,6 @@ def test_a_name_that_is_no_unicode_can_be_shown(tinyvision, model, stripes, tmp_
 
 
 # --- odd images -----------------------------------------------------------------------------------
-
-BROKEN = {
-    "broken.png",
-    "broken_data_stream.png",
-    "decompression_bomb.gif",
-    "made_empty.jpg",
-    "made_half_hopper.jpg",
-    "made_text_named.png",
-    "truncated_image.png",
-    "truncated_jpeg.jpg",
-    "zero_width.gif",
-}  # as README.txt beside the files has it
 
 
 def test_a_folder_of_odd_images_trains_and_lists_the_broken_ones(tinyvision, data_root, tmp_path):

@@ -5,6 +5,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+# The odd images that no decoder takes, as README.txt beside them has it.
+BROKEN = {
+    "broken.png",
+    "broken_data_stream.png",
+    "decompression_bomb.gif",
+    "made_empty.jpg",
+    "made_half_hopper.jpg",
+    "made_text_named.png",
+    "truncated_image.png",
+    "truncated_jpeg.jpg",
+    "zero_width.gif",
+}
+
 
 def put(path: Path, value: int = 0, size: tuple[int, int] = (6, 6)) -> Path:
     """Write a flat gray PNG of (H, W) pixels, and the folders above it."""

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,31 @@ def python(code: str, package: Path = SOURCES, **variables: str) -> tuple[str, s
 def in_a_new_process(code: str, **variables: str) -> str:
     """Run a program on the kernels of this checkout; return what it printed."""
     return python(code, **variables)[0].strip()
+
+
+def assert_same_bits(function: Callable[..., object], *arguments: object, setup: str = "") -> None:
+    """Hold a test module's function to one answer, here and on 1, 2, 3 and 7 threads elsewhere.
+
+    ``setup`` is a line of code that is run before, with the module as ``t``.
+    """
+    code = (
+        f"import numba, {function.__module__} as t\n"
+        f"{setup}\n"
+        "def bits(n):\n"
+        "    numba.set_num_threads(n)\n"
+        f"    return t.{function.__name__}(*{arguments!r})\n"
+        "one = bits(1)\n"
+        "for n in (2, 3, 7):\n"
+        "    assert bits(n) == one, (n, bits(n), one)\n"
+        "print(one)"
+    )
+    assert in_a_new_process(code, NUMBA_NUM_THREADS="7") == str(function(*arguments))
+
+
+def in_plain_python(function: Callable[..., object], *arguments: object, setup: str = "") -> None:
+    """Run a test module's function with kernels that are not compiled."""
+    code = f"import {function.__module__} as t\n{setup}\nt.{function.__name__}(*{arguments!r})"
+    in_a_new_process(code, NUMBA_DISABLE_JIT="1")
 
 
 def silu(package: Path, cache: Path, hook: bool = True, **variables: str) -> tuple[str, str]:

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from tests.kernels.agreement import HALF_ULP, assert_agrees
 from tests.kernels.cases import Case, cases, conv_case, run
-from tests.kernels.fresh import in_a_new_process
+from tests.kernels.fresh import assert_same_bits, in_a_new_process, in_plain_python
 from tests.kernels.geometries import Conv, conv_geometries
+from tests.kernels.processors import on_an_older_processor
 from tests.kernels.test_cpu_conv import SAME, call, conv_by_taps
 from tests.kernels.test_winograd import EDGES, LARGEST_ERROR, by
 from tinyvision_kernels import cpu, reference
-from tinyvision_kernels.cpu import pairs, tile, widen
+from tinyvision_kernels.cpu import pairs, widen
 from tinyvision_kernels.cpu.conv.choice import choose
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -230,16 +231,7 @@ def every_kernel() -> str:
 
 
 def test_same_bits_for_any_number_of_threads():
-    code = (
-        "import numba, tests.kernels.test_cpu_bfloat16 as t\n"
-        f"t.pairs.NATIVE = {pairs.NATIVE}\n"
-        "def bits(n):\n"
-        "    numba.set_num_threads(n)\n"
-        "    return t.every_kernel()\n"
-        "assert len({bits(n) for n in (1, 2, 3, 7)}) == 1\n"
-        "print(bits(2))"
-    )
-    assert in_a_new_process(code, NUMBA_NUM_THREADS="7") == every_kernel()
+    assert_same_bits(every_kernel, setup=f"t.pairs.NATIVE = {pairs.NATIVE}")
 
 
 def test_a_second_process_compiles_nothing():
@@ -266,20 +258,11 @@ def small_cases(count: int) -> None:
 
 
 def test_in_plain_python():
-    code = (
-        "import tests.kernels.test_cpu_bfloat16 as t\n"
-        f"t.pairs.NATIVE = {pairs.NATIVE}\n"
-        "t.small_cases(2)"
-    )
-    in_a_new_process(code, NUMBA_DISABLE_JIT="1")
+    in_plain_python(small_cases, 2, setup=f"t.pairs.NATIVE = {pairs.NATIVE}")
 
 
-@pytest.mark.skipif(tile.HOST.register not in ("v", "x"), reason="not an x86-64 processor")
 def test_a_processor_without_the_instruction_computes_in_float32():
-    features = "+sse4.2,+avx,+avx2,+fma"
-    if tile.HOST not in (tile.PROCESSORS["avx512f"], tile.PROCESSORS["avx2"]):
-        pytest.skip("this processor has no avx2")
     code = (
         "import tests.kernels.test_cpu_bfloat16 as t; assert not t.pairs.NATIVE; t.small_cases(3)"
     )
-    in_a_new_process(code, NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES=features)
+    on_an_older_processor("avx2", code)

@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
-from tests.kernels.fresh import in_a_new_process
+from tests.kernels.fresh import assert_same_bits, in_a_new_process
+from tests.kernels.processors import each_older_processor, on_an_older_processor
 from tinyvision_kernels.contract import KERNELS
 from tinyvision_kernels.cpu import TABLE, scratch, tile
 from tinyvision_kernels.cpu.conv.bands import backward_axes, cut_bands, forward_axis
@@ -239,23 +240,13 @@ def all_kernels() -> dict[str, np.ndarray]:
     }
 
 
-def digests(results: dict[str, np.ndarray]) -> dict[str, str]:
+def digests() -> dict[str, str]:
+    results = all_kernels()
     return {name: hashlib.sha256(value.tobytes()).hexdigest() for name, value in results.items()}
 
 
 def test_same_bits_for_any_number_of_threads():
-    code = (
-        "import numba, tests.kernels.test_cpu_conv as t\n"
-        "def bits(n):\n"
-        "    numba.set_num_threads(n)\n"
-        "    return t.digests(t.all_kernels())\n"
-        "one = bits(1)\n"
-        "for n in (2, 3, 7):\n"
-        "    assert bits(n) == one, (n, bits(n), one)\n"
-        "print(sorted(one.items()))"
-    )
-    seven = in_a_new_process(code, NUMBA_NUM_THREADS="7")
-    assert seven == str(sorted(digests(all_kernels()).items()))
+    assert_same_bits(digests)
 
 
 def test_a_second_process_compiles_nothing():
@@ -283,16 +274,9 @@ CHECK = (
 )
 
 
-@pytest.mark.skipif(tile.HOST.register not in ("v", "x"), reason="not an x86-64 processor")
-@pytest.mark.parametrize(
-    ("name", "features"), [("avx2", "+sse4.2,+avx,+avx2,+fma"), ("generic", "+sse2")]
-)
-def test_kernels_compiled_for_an_older_processor(name: str, features: str):
-    if list(PROCESSORS).index(name) < list(PROCESSORS.values()).index(tile.HOST):
-        pytest.skip(f"this processor has no {name}")
-    in_a_new_process(
-        CHECK.format(name=name, O=21), NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES=features
-    )
+@each_older_processor
+def test_kernels_compiled_for_an_older_processor(name: str):
+    on_an_older_processor(name, CHECK.format(name=name, O=21))
 
 
 def test_kernels_in_plain_python():

@@ -6,7 +6,6 @@ The sequence takes the same algorithm, so that all results are equal to the last
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -20,10 +19,8 @@ from tests.kernels.sequences import in_sequence
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
-import numba
-
-from tests.kernels.fresh import in_a_new_process
-from tests.kernels.test_cpu_conv_algorithms import LARGE, applies
+from tests.kernels.algorithms import LARGE, applies, forced
+from tests.kernels.fresh import assert_same_bits, in_plain_python
 from tinyvision_kernels import cpu
 
 ALGORITHMS = ("direct", "linewise", "winograd", "depthwise", "pointwise", "planar")
@@ -51,10 +48,6 @@ def suitable(kernel: str, algorithm: str, dtype: type) -> list[Case]:
 
 def fits(algorithm: str, case: Case, dtype: type) -> bool:
     return applies(algorithm, make("conv2d", case.id, {**case.inputs, **case.settings}), dtype)
-
-
-def forced(kernel: str, algorithm: str):
-    return partial(cpu.TABLE[kernel], algorithm=algorithm)
 
 
 def assert_equals_the_sequence(case: Case, algorithm: str, dtype: type) -> None:
@@ -120,9 +113,8 @@ def test_the_variance_of_large_numbers_keeps_its_digits():
 # --- threads, and plain Python -------------------------------------------------------------------
 
 
-def bits(threads: int) -> dict[str, str]:
+def digests() -> dict[str, str]:
     """Digest what every kernel computes by every algorithm."""
-    numba.set_num_threads(threads)
     return dict(_digests())
 
 
@@ -137,28 +129,20 @@ def _digests() -> Iterator[tuple[str, str]]:
 
 
 def test_same_bits_for_any_number_of_threads():
-    code = (
-        "import tests.kernels.test_fused_algorithms as t\n"
-        "one = t.bits(1)\n"
-        "for n in (2, 3, 7):\n"
-        "    assert t.bits(n) == one, (n, t.bits(n), one)\n"
-        "print(sorted(one.items()))"
-    )
-    seven = in_a_new_process(code, NUMBA_NUM_THREADS="7")
-    assert seven == str(sorted(_digests()))
+    assert_same_bits(digests)
+
+
+def small_ones() -> None:
+    rng = np.random.default_rng(4)
+    small = Conv("small", (1, 5, 7, 3), (3, 3), 4, pad=(1, 1, 1, 0))
+    single = Conv("by channel", (1, 4, 5, 3), (3, 2), 3, pad=(1, 1, 0, 1), groups=3)
+    for kernel in KERNELS:
+        for algorithm in ALGORITHMS:
+            for geometry in (small, single):
+                case = conv_case(kernel, geometry, rng)
+                if fits(algorithm, case, np.float32):
+                    assert_equals_the_sequence(case, algorithm, np.float32)
 
 
 def test_in_plain_python():
-    code = (
-        "import numpy as np, tests.kernels.test_fused_algorithms as t\n"
-        "rng = np.random.default_rng(4)\n"
-        "small = t.Conv('small', (1, 5, 7, 3), (3, 3), 4, pad=(1, 1, 1, 0))\n"
-        "single = t.Conv('by channel', (1, 4, 5, 3), (3, 2), 3, pad=(1, 1, 0, 1), groups=3)\n"
-        "for kernel in t.KERNELS:\n"
-        "    for algorithm in t.ALGORITHMS:\n"
-        "        for geometry in (small, single):\n"
-        "            case = t.conv_case(kernel, geometry, rng)\n"
-        "            if t.fits(algorithm, case, np.float32):\n"
-        "                t.assert_equals_the_sequence(case, algorithm, np.float32)\n"
-    )
-    in_a_new_process(code, NUMBA_DISABLE_JIT="1")
+    in_plain_python(small_ones)

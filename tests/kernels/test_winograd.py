@@ -1,5 +1,6 @@
 """Winograd's convolution: transforms against their matrices, kernels against float64."""
 
+import hashlib
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +14,8 @@ from tests.kernels.geometries import SAME, Conv
 
 pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not installed")
 
-from tests.kernels.fresh import in_a_new_process
+from tests.kernels.fresh import assert_same_bits, in_a_new_process
+from tests.kernels.processors import each_older_processor, on_an_older_processor
 from tinyvision_kernels import cpu, reference
 from tinyvision_kernels.cpu import tile
 from tinyvision_kernels.cpu.conv import transforms
@@ -128,25 +130,18 @@ def test_error_of_the_layers_of_real_networks(kernel: str, C: int, H: int, algor
     assert_accurate(kernel, geometry, algorithm=algorithm)
 
 
+def digest_of_the_edges(kernel: str) -> str:
+    digest = hashlib.sha256()
+    for geometry in EDGES:
+        case = conv_case(kernel, geometry, np.random.default_rng(3))
+        for array in run(by(case, "winograd"), cpu.TABLE[kernel], np.float32).values():
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_same_bits_for_any_number_of_threads(kernel: str):
-    code = (
-        "import hashlib, numba, numpy as np\n"
-        "from tests.kernels.cases import Case, conv_case, run\n"
-        "from tests.kernels.test_winograd import EDGES, by, cpu\n"
-        "def bits(n):\n"
-        "    numba.set_num_threads(n)\n"
-        "    digest = hashlib.sha256()\n"
-        "    for geometry in EDGES:\n"
-        f"        case = conv_case({kernel!r}, geometry, np.random.default_rng(3))\n"
-        f"        result = run(by(case, 'winograd'), cpu.TABLE[{kernel!r}], np.float32)\n"
-        "        for array in result.values():\n"
-        "            digest.update(array.tobytes())\n"
-        "    return digest.hexdigest()\n"
-        "found = {bits(n) for n in (1, 2, 3, 7)}\n"
-        "assert len(found) == 1, found\n"
-    )
-    in_a_new_process(code, NUMBA_NUM_THREADS="7", OMP_WAIT_POLICY="passive")
+    assert_same_bits(digest_of_the_edges, kernel)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -192,15 +187,9 @@ CHECK = (
 )
 
 
-@pytest.mark.skipif(tile.HOST.register not in ("v", "x"), reason="not an x86-64 processor")
-@pytest.mark.parametrize(
-    ("name", "features"), [("avx2", "+sse4.2,+avx,+avx2,+fma"), ("generic", "+sse2")]
-)
-def test_compiled_for_an_older_processor(name: str, features: str):
-    if list(PROCESSORS).index(name) < list(PROCESSORS.values()).index(tile.HOST):
-        pytest.skip(f"this processor has no {name}")
-    code = CHECK.format(name=name, x=(3, 9, 11, 21), O=37)
-    in_a_new_process(code, NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES=features)
+@each_older_processor
+def test_compiled_for_an_older_processor(name: str):
+    on_an_older_processor(name, CHECK.format(name=name, x=(3, 9, 11, 21), O=37))
 
 
 def test_in_plain_python():

@@ -1,6 +1,7 @@
 """Parameters and gradients of random numbers, and the optimisers under test."""
 
 import numpy as np
+import pytest
 
 from tinyvision import backend, optim
 from tinyvision.nn import Parameter
@@ -19,6 +20,10 @@ OPTIMIZERS = {
     "rmsprop": (optim.RMSprop, {"alpha": 0.9}),
     "rmsprop, momentum": (optim.RMSprop, {"momentum": 0.9, "weight_decay": 0.1, "eps": 1e-6}),
 }
+
+every_optimizer = pytest.mark.parametrize(
+    ("optimizer", "settings"), OPTIMIZERS.values(), ids=OPTIMIZERS
+)
 
 
 def parameters(dtype=np.float64, seed=0):

@@ -4,25 +4,12 @@ import numpy as np
 import pytest
 
 import tinyvision as tv
-from tests.ops.strict_backend import STRICT
-from tests.optim.drawn_parameters import OPTIMIZERS, parameters, put_gradients, run
+from tests.optim.drawn_parameters import every_optimizer, parameters, put_gradients, run
 from tests.optim.drawn_parameters import values as copies
 from tinyvision import nn, optim
 
 # (1 + t) / (10 + t) of the steps t = 1, 2, ..., until it exceeds the decay asked for
 DECAYS = {0.4: [2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 0.4, 0.4], 0.0: [0.0] * 7}
-
-every_optimizer = pytest.mark.parametrize(
-    ("optimizer", "settings"), OPTIMIZERS.values(), ids=OPTIMIZERS
-)
-
-
-@pytest.fixture(params=["reference", "cpu", STRICT], ids=["reference", "cpu", "strict"])
-def backend(request):
-    if request.param == "cpu":
-        pytest.importorskip("numba", reason="Numba, which the cpu kernels need, is not installed")
-    with tv.using(request.param) as chosen:
-        yield chosen
 
 
 def bits(arrays):

@@ -7,7 +7,13 @@ import pytest
 
 import tinyvision as tv
 from tests.ops.strict_backend import STRICT
-from tests.optim.drawn_parameters import OPTIMIZERS, SHAPES, gradients, parameters, put_gradients
+from tests.optim.drawn_parameters import (
+    SHAPES,
+    every_optimizer,
+    gradients,
+    parameters,
+    put_gradients,
+)
 from tinyvision import nn, optim
 from tinyvision.schedules import Constant, Cosine, WarmUp
 
@@ -17,17 +23,6 @@ STEPS = 12
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
 
 both_precisions = pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda dtype: dtype.__name__)
-every_optimizer = pytest.mark.parametrize(
-    ("optimizer", "settings"), OPTIMIZERS.values(), ids=OPTIMIZERS
-)
-
-
-@pytest.fixture(params=["reference", "cpu", STRICT], ids=["reference", "cpu", "strict"])
-def backend(request):
-    if request.param == "cpu":
-        pytest.importorskip("numba", reason="Numba, which the cpu kernels need, is not installed")
-    with tv.using(request.param) as chosen:
-        yield chosen
 
 
 class Peer:
