@@ -174,3 +174,33 @@ def test_augmentation_is_told_and_kept(tinyvision, stripes):
     assert "no augmentation 'mixupp'; did you mean 'mixup'" in " ".join(
         wrong.err.replace("│", " ").split()
     )
+
+
+def test_groups_hashes_and_balance(tinyvision, stripes):
+    words = ("--groups", r"(\d)\.png", "--split", "hash", "--balanced")
+    done = tinyvision("train", stripes, *QUICK, *words, "--json")
+    told = r"split by groups: (\d)\.png, split by the hash of names, every class equally often"
+    assert told in done.err.replace("\n", " ").replace("  ", " ")
+    kept = tv.load(done.json["path"]).training["recipe"]
+    assert (kept["groups"], kept["split"], kept["balanced"]) == (words[1], "hash", True)
+    judged = tinyvision("evaluate", done.json["path"], stripes, "--json").json
+    assert judged["confusion"] == done.json["test"]["confusion"]
+    # together they are all images, however those are split
+    for data in (stripes, stripes / "rows"):
+        whole = tinyvision("evaluate", done.json["path"], data, "--part", "all", "--json")
+        assert whole.code == (0 if data is stripes else 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "fault"),
+    [
+        (("--groups", "patient"), 1, "stripes has no column 'patient' to group by"),
+        (("--groups", "9"), 1, "no folder level 9"),
+        (("--split", "date"), 2, "'date' is not one of"),
+        (("--resume", "x", "--balanced"), 2, "leave out --balanced, DATA"),
+    ],
+)
+def test_wrong_words_on_the_split(tinyvision, stripes, words, code, fault):
+    done = tinyvision("train", stripes, *words)
+    assert done.code == code
+    assert fault in " ".join(done.err.replace("│", " ").split())

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import tinyvision as tv
+from tests.data.folders import put
 from tests.train.small import Hook, stripe_folder
 from tinyvision import modelfile
 from tinyvision.errors import DataError, ModelFileError, UnknownNameError
@@ -207,3 +208,48 @@ def test_only_what_is_learnt_from_is_augmented(recipe, monkeypatch):
     monkeypatch.setattr(tv.data.Batches, "__init__", noted)
     run(replace(recipe, epochs=1, augment="flip"))
     assert sorted(given) == [(6, False), (12, False), (42, True)]
+
+
+def test_groups_hashes_and_balance_are_kept_and_seen_again(tmp_path):
+    for i in range(60):
+        put(tmp_path / "set" / "ab"[i % 3 == 0] / f"p{i // 6}_{i}.png", i // 6)
+    recipe = Recipe(
+        data=str(tmp_path / "set"),
+        model="mlp",
+        epochs=1,
+        size=(8, 8),
+        channels=1,
+        val=0.2,
+        groups=r"/p(\d+)_",
+        split="hash",
+        balanced=True,
+        out=str(tmp_path / "runs"),
+    )
+    result = run(recipe)
+    kept = tv.load(result.path).training["recipe"]
+    assert (kept["groups"], kept["split"], kept["balanced"]) == (r"/p(\d+)_", "hash", True)
+    assert "cache" not in kept
+    again = load_splits(seen_again(result.model, recipe.data))
+    for part in ("train", "val", "test"):
+        first, second = getattr(result.splits, part), getattr(again, part)
+        assert np.array_equal(first.images, second.images)
+    alike = load_splits(replace(recipe, groups=None))
+    assert not np.array_equal(alike.train.images, result.splits.train.images)
+    plain = run(replace(recipe, balanced=False))
+    assert plain.path.read_bytes() != result.path.read_bytes()
+    assert plain.history.epochs[0].train_loss != result.history.epochs[0].train_loss
+    # a named set has no files: it is loaded all the same
+    assert seen_again(result.model, "shapes").groups is None
+    assert recipe_of_last(result.path).groups == recipe.groups
+
+
+def recipe_of_last(path: Path) -> Recipe:
+    header, _ = modelfile.read(path.with_name("last.safetensors"), with_training=False)
+    return Recipe.from_data(header["training"]["recipe"])
+
+
+def test_a_recipe_of_an_older_version_splits_at_random():
+    recipe = Recipe.from_data({"data": "photos", "seed": 3})
+    assert (recipe.groups, recipe.split, recipe.balanced) == (None, "random", False)
+    with pytest.raises(ValueError, match="split must be random or hash, got date"):
+        Recipe(split="date")

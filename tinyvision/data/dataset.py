@@ -81,6 +81,11 @@ class Dataset:
         H, W, C = self.images.shape[1:]
         return H, W, C
 
+    @property
+    def tagging(self) -> bool:
+        """Whether an image has any number of labels: never here, but in files and shards."""
+        return False
+
     def counts(self) -> NDArray[np.int64]:
         """Images per class, shape (K,); a class without images counts 0."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)

@@ -2,9 +2,10 @@
 
 from .checkpoint import Checkpoints, Position, restore
 from .display import Display, TerminalDisplay
+from .evaluation import Evaluation, TagEvaluation, evaluate, evaluate_tags
 from .history import EpochRecord, History
 from .recipe import Recipe, Result, recipe_of, run
-from .trainer import Evaluation, Trainer, evaluate
+from .trainer import Trainer
 
 __all__ = [
     "Checkpoints",
@@ -15,9 +16,11 @@ __all__ = [
     "Position",
     "Recipe",
     "Result",
+    "TagEvaluation",
     "TerminalDisplay",
     "Trainer",
     "evaluate",
+    "evaluate_tags",
     "recipe_of",
     "restore",
     "run",

@@ -21,8 +21,9 @@ from ..schedules import OneCycle
 from ..warmup import before_training
 from .checkpoint import Checkpoints, restore
 from .display import Display
+from .evaluation import evaluate
 from .history import History
-from .trainer import Trainer, evaluate
+from .trainer import Trainer
 
 OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
     "sgd": optim.SGD,

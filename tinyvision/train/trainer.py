@@ -1,7 +1,6 @@
 """The training loop."""
 
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -9,26 +8,16 @@ from typing import Any
 from .. import random
 from ..data import Batches
 from ..errors import DataError, TrainingError
-from ..functional import softmax
-from ..metrics import Metrics, Report
 from ..nn.layer import Layer
 from ..nn.losses import CrossEntropy, Loss
 from ..optim import Optimizer
-from ..tape import no_grad
 from ..tensor import Tensor
 from .checkpoint import Checkpoints, Position
 from .display import Display
+from .evaluation import Evaluation, TagEvaluation, count_right, evaluate, evaluate_tags
 from .health import first_non_finite, non_finite_weights
 from .history import EpochRecord, History, quality
 from .interrupt import Interrupt
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The mean loss over a data set and all metrics of the predictions."""
-
-    loss: float
-    report: Report
 
 
 class Trainer:
@@ -127,7 +116,7 @@ class Trainer:
                 at.batch += 1
                 at.seen += len(labels)
                 at.loss_sum += loss * len(labels)
-                at.correct += int((logits.numpy().argmax(-1) == _most(labels)).sum())
+                at.correct += count_right(logits.numpy(), labels, tagging=batches.dataset.tagging)
                 at.seconds += perf_counter() - clock
                 clock = perf_counter()
                 self.display.step(at)
@@ -154,9 +143,10 @@ class Trainer:
         self.optimizer.step()  # a small step that way
         return logits, value
 
-    def evaluate(self, batches: Batches) -> Evaluation:
-        """Predict every batch in inference mode and measure."""
-        return evaluate(self.model, batches, self.loss)
+    def evaluate(self, batches: Batches) -> Evaluation | TagEvaluation:
+        """Predict every batch in inference mode and measure, tags where images have those."""
+        measure = evaluate_tags if batches.dataset.tagging else evaluate
+        return measure(self.model, batches, self.loss)
 
     def _finish_epoch(self, validation: Batches | None) -> None:
         at = self.position
@@ -173,7 +163,7 @@ class Trainer:
             train_loss=at.loss_sum / at.seen,
             train_accuracy=at.correct / at.seen,
             val_loss=None if judged is None else judged.loss,
-            val_accuracy=None if judged is None else judged.report.accuracy,
+            val_accuracy=None if judged is None else judged.accuracy,
             seconds=at.seconds,
             data_seconds=at.data_seconds,
             images_per_second=at.seen / at.seconds,
@@ -219,45 +209,3 @@ class Trainer:
             kept = f"; the last good checkpoint is {self.checkpoints.last}"
         way_out = "try a lower learning rate or gradient clipping (clip_norm)"
         return TrainingError(f"{what}; {way_out}{kept}")
-
-
-def _most(labels: Any) -> Any:
-    """Return the labels (N,), where images are mixed those of the largest shares."""
-    return labels.argmax(-1) if labels.ndim == 2 else labels
-
-
-def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evaluation:
-    """Predict every batch in inference mode; return the mean loss and the metrics.
-
-    The model outputs logits; probabilities are their softmax.
-
-    Raises
-    ------
-    DataError
-        There are no images.
-    TrainingError
-        The loss is NaN or infinite; the message names the layer where that began.
-    """
-    if len(batches) == 0:
-        raise DataError(f"{batches.dataset.name}: there are no images to measure on.")
-    loss = loss or CrossEntropy()
-    metrics = Metrics(batches.dataset.classes)
-    total, mode = 0.0, model.training
-    model.eval()
-    try:
-        with no_grad(), closing(batches.epoch(0)) as epoch:
-            for x, labels in epoch:
-                images = Tensor(x)
-                logits = model(images)
-                value = loss(logits, labels).item()
-                if not isfinite(value):
-                    raise TrainingError(
-                        f"{batches.dataset.name}: the loss is {value}: first not finite is "
-                        f"{first_non_finite(model, images)}"
-                    )
-                total += value * len(labels)
-                metrics.update(softmax(logits).numpy(), labels)
-    finally:
-        model.train(mode)
-    report = metrics.report()
-    return Evaluation(total / report.count, report)
