@@ -35,6 +35,8 @@ compiled, learning = [], []
 jit.set_compile_hook(compiled.append)
 
 class Watch(Display):
+    def prepared(self, *_):
+        compiled.clear()  # of what reading the data took
     def step(self, at):
         learning[:] = compiled
 

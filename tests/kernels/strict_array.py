@@ -163,9 +163,9 @@ _add_operators()
 # Functions that NumPy and CuPy share by name and meaning (docs.cupy.dev, "Routines"). Those that
 # let values leave the device, or take them from NumPy (asarray, array), are left out on purpose.
 _FUNCTIONS = """
-    abs absolute add all any arange argmax argmin argsort ascontiguousarray broadcast_to cbrt ceil
-    clip concatenate copysign cos cosh cumsum divide empty empty_like equal exp exp2 expand_dims
-    expm1 eye flip floor full full_like greater greater_equal isfinite isinf isnan less less_equal
+    abs absolute add all any arange argmax argmin argsort ascontiguousarray bincount broadcast_to
+    cbrt ceil clip concatenate copysign cos cosh cumsum divide empty empty_like equal exp exp2
+    expand_dims expm1 eye flip floor full full_like greater greater_equal isfinite isinf isnan less less_equal
     log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matmul max maximum
     mean min minimum moveaxis multiply negative not_equal ones ones_like pad power prod reciprocal
     repeat reshape rint roll sign signbit sin sinh sort sqrt square squeeze stack std subtract sum

@@ -62,11 +62,11 @@ def retone_images(xp: Any, y: Any, images: Any, kinds: Any, tables: Any) -> None
 def _equalized(xp: Any, images: Any) -> Any:
     """Return for each level which share of the pixels is darker, of those not the brightest."""
     N, _, _, C = images.shape
-    darker = xp.empty((N, C, 256), dtype=xp.int64)
-    for level in range(256):
-        darker[:, :, level] = xp.sum(images < level, axis=(1, 2))
-    all_but = xp.sum(images < xp.max(images, axis=(1, 2), keepdims=True), axis=(1, 2))[:, :, None]
-    return _up_to_white(xp, darker, all_but)
+    # A bin for each level of each channel of each image, one behind the other
+    bins = 256 * xp.arange(N * C).reshape(N, 1, 1, C) + images
+    counts = xp.bincount(bins.reshape(-1), minlength=N * C * 256).reshape(N, C, 256)
+    darker = xp.cumsum(counts, axis=2) - counts
+    return _up_to_white(xp, darker, xp.max(xp.where(counts > 0, darker, 0), axis=2, keepdims=True))
 
 
 def _stretched(xp: Any, images: Any) -> Any:
