@@ -77,14 +77,13 @@ def training(
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_program_that_follows_compiles_nothing(optimizer, tmp_path):
     told = []
-    result = warm_up(
-        [MODEL], [SHAPE], batch=16, predict=20, progress=lambda *figures: told.append(figures)
-    )
+    given = {"batch": 16, "predict": 20, "prepare": [partial(Augment().rehearse, classes=10)]}
+    result = warm_up([MODEL], [SHAPE], progress=lambda *figures: told.append(figures), **given)
     assert result.failed == []
     assert result.compiled + result.found > 15
     assert [done for done, _, _ in told] == list(range(result.compiled + 1))[: len(told)]
     assert result.kernels >= result.compiled + result.found
-    again = warm_up([MODEL], [SHAPE], batch=16, predict=20)
+    again = warm_up([MODEL], [SHAPE], **given)
     assert (again.compiled, again.found) == (0, result.compiled + result.found)
     folder = stripe_folder(tmp_path / "stripes")
     assert training(folder, tmp_path / "runs", optimizer) == ([], [])

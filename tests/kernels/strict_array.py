@@ -165,12 +165,12 @@ _add_operators()
 _FUNCTIONS = """
     abs absolute add all any arange argmax argmin argsort ascontiguousarray bincount broadcast_to
     cbrt ceil clip concatenate copysign cos cosh cumsum divide empty empty_like equal exp exp2
-    expand_dims expm1 eye flip floor full full_like greater greater_equal isfinite isinf isnan less less_equal
-    log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matmul max maximum
-    mean min minimum moveaxis multiply negative not_equal ones ones_like pad power prod reciprocal
-    repeat reshape rint roll sign signbit sin sinh sort sqrt square squeeze stack std subtract sum
-    swapaxes take take_along_axis tan tanh tensordot tile transpose tril triu trunc var where zeros
-    zeros_like
+    expand_dims expm1 eye flip floor full full_like greater greater_equal isfinite isinf isnan less
+    less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matmul
+    max maximum mean min minimum moveaxis multiply negative not_equal ones ones_like pad power prod
+    reciprocal repeat reshape rint roll sign signbit sin sinh sort sqrt square squeeze stack std
+    subtract sum swapaxes take take_along_axis tan tanh tensordot tile transpose tril triu trunc var
+    where zeros zeros_like
 """
 _TYPES = "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"
 FUNCTIONS, TYPES = frozenset(_FUNCTIONS.split()), frozenset(_TYPES.split())

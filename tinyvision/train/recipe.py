@@ -266,7 +266,7 @@ def run(
         file, folder = modelfile.load(resume, with_training=True), resume.parent
         _refuse_other_data(file, splits, recipe)
     display.prepared(splits, file.model, folder)
-    augment = None if recipe.augment is None else Augment.parse(recipe.augment)
+    augment = Augment() if recipe.augment is None else Augment.parse(recipe.augment)
     train = Batches(
         splits.train,
         file.preprocess,
@@ -283,7 +283,7 @@ def run(
         lambda model: _optimizer(recipe, model, steps=steps),
         train=_sizes(len(splits.train), recipe.batch),
         predict=_sizes(len(splits.val), EVAL_BATCH) + _sizes(len(splits.test), EVAL_BATCH),
-        prepare=[partial(augment.rehearse, classes=len(file.labels))] if augment else [],
+        prepare=[partial(augment.rehearse, classes=len(file.labels))],
         progress=display.compiling,
     )
     checkpoints = Checkpoints(folder, replace(file, training=_record(recipe, splits)))
