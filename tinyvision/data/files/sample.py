@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ...backend import Kernels, host_kernels
 from ...errors import DataError, TinyvisionError
-from ..images import ImageError, check_channels, decode
-from ..resize import Fit, check_fit, check_size, load_image
+from ..decoding import Form
+from ..images import ImageError, decode
+from ..resize import Fit, load_image
 from ..views import Views, cut_views, size_needed
 
 
@@ -38,51 +39,42 @@ Decode = Callable[[Sample], NDArray[np.uint8]]  # to (H, W, C), of the same shap
 
 @dataclass(frozen=True)
 class DecodeTo:
-    """Brings every image to one size, as folders are read, or a part of it.
+    """Brings every image to one form, as folders are read, or a part of it.
 
     Parameters
     ----------
-    size : tuple of int
-        Height and width in pixels.
-    channels : {1, 3}
-        Gray or RGB.
-    fit : {"crop", "stretch", "pad"}
-        How other proportions are brought to ``size``; see :func:`tinyvision.data.resize.resize`.
+    form : Form
     kernels : Kernels
         That resize.
     """
 
-    size: tuple[int, int]
-    channels: int
-    fit: Fit
+    form: Form
     kernels: Kernels
 
     def __call__(self, sample: Sample) -> NDArray[np.uint8]:
         """Decode a whole image."""
-        return load_image(sample.content, self.size, self.channels, self.fit, kernels=self.kernels)
+        size, channels, fit = self.form.size, self.form.channels, self.form.fit
+        return load_image(sample.content, size, channels, fit, kernels=self.kernels)
 
     def part(self, sample: Sample, view: Views) -> NDArray[np.uint8]:
         """Decode the part of an image that a view (1, 4) shows."""
-        needed = size_needed(view, self.size)
-        picture = decode(sample.content, self.channels, at_least=needed)
+        size = self.form.size
+        picture = decode(sample.content, self.form.channels, at_least=size_needed(view, size))
         # (1, H, W, C) to (H, W, C)
-        part: NDArray[np.uint8] = cut_views(picture[None], view, self.size, self.kernels)[0]
+        part: NDArray[np.uint8] = cut_views(picture[None], view, size, self.kernels)[0]
         return part
 
 
 def decode_to(size: tuple[int, int], channels: int = 3, fit: Fit = "crop") -> DecodeTo:
-    """Return the decoder that brings every image to one size, as folders are read.
+    """Return the decoder that brings every image to one form, as folders are read.
 
     Parameters
     ----------
     size, channels, fit
-        As for :class:`DecodeTo`.
+        As for :class:`tinyvision.data.decoding.Form`.
     """
-    check_size(size)
-    check_channels(channels)
-    check_fit(fit)
     # The kernels here: the threads that decode know nothing of a ``with using(...)``.
-    return DecodeTo(size, channels, fit, host_kernels())
+    return DecodeTo(Form(size, channels, fit), host_kernels())
 
 
 def decode_samples(
