@@ -26,7 +26,10 @@ from PIL import Image
 from benchmarks.contest import hold
 from benchmarks.data_stream import make_photos
 from tinyvision.data import Batches, Dataset, ImageFiles, Preprocess, find_files
+from tinyvision.data.decoding import Form
 from tinyvision.data.images import jpeg
+from tinyvision.data.mapped import MappedImages
+from tinyvision.data.reading import read
 
 GROUP = "photos to batches of 64x64"
 COUNT, BATCH, SIZE, CORES = 512, 64, 64, 2
@@ -34,19 +37,10 @@ GRAIN = 2  # levels of noise: a quarter of a byte a pixel, as cameras' photos ha
 SIZES = {"256x192": (192, 256), "512x384": (384, 512)}
 PREPARE = Preprocess((SIZE, SIZE), 3, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 FAST = jpeg.fast_decoder()
-
-
-@pytest.fixture(autouse=True)
-def all_cores() -> Iterator[None]:
-    """Let the threads and processes that are made here run on every core.
-
-    Elsewhere in the benchmarks OpenMP's threads are bound to a core each, the main one among them,
-    and whatever it starts would have to share its core.
-    """
-    bound = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    yield
-    os.sched_setaffinity(0, bound)
+pytestmark = pytest.mark.skipif(
+    os.environ.get("OMP_PROC_BIND") != "false",
+    reason="threads bound to a core share it with the workers they start; set OMP_PROC_BIND=false",
+)
 
 
 @pytest.fixture(scope="module", params=SIZES)
@@ -71,9 +65,11 @@ def bench_simplejpeg(benchmark: Any, files: ImageFiles) -> None:
     _contest(benchmark, files, "simplejpeg", lambda: _ours(files, FAST))
 
 
-def bench_cache(benchmark: Any, files: ImageFiles) -> None:
-    decoded, _, _ = files.in_memory((SIZE, SIZE))
-    _contest(benchmark, files, "decoded cache", lambda: _epoch(decoded))
+def bench_cache(benchmark: Any, files: ImageFiles, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("TINYVISION_CACHE", str(tmp_path))
+    decoded = read({"all": files}, Form((SIZE, SIZE)), cache=Path(files.paths[0])).parts["all"]
+    assert isinstance(decoded.images, MappedImages)
+    _contest(benchmark, files, "decoded cache", partial(_epoch, decoded))
 
 
 def _contest(benchmark: Any, files: ImageFiles, how: str, ours: Callable[[], Any]) -> None:

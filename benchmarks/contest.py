@@ -65,7 +65,11 @@ class Contest:
             "gflops": round(self.flops / self.scores[OURS].median / 1e9, 1) if self.flops else None,
             "vs torch": _rounded(self.ratio("torch")),
             "vs reference": _rounded(self.ratio("reference")),
-            **({"vs float32": _rounded(self.ratio("float32"))} if "float32" in self.scores else {}),
+            **{
+                f"vs {rival}": _rounded(ratio)
+                for rival in ("float32", "opencv")
+                if (ratio := self.ratio(rival)) is not None
+            },
         }
 
 

@@ -31,9 +31,14 @@ def tables(results: dict[str, Any]) -> list[Table]:
         return [_starts(results)]
     if "processors" in results:
         return [_processors(results)]
-    narrow = {line["group"] for line in results["contests"] if "vs float32" in line}
+    last = {
+        line["group"]: f"{rival} / cpu"
+        for line in results["contests"]
+        for rival in RIVALS
+        if f"vs {rival}" in line
+    }
     return [
-        Table(group, (*COLUMNS[:-1], "float32 / cpu") if group in narrow else COLUMNS, lines)
+        Table(group, (*COLUMNS[:-1], last.get(group, COLUMNS[-1])), lines)
         for group, lines in rows(results).items()
     ]
 
@@ -47,9 +52,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
+RIVALS = ("float32", "opencv")  # of work in bfloat16, of decoding: in the place of the reference
+
+
 def _last(line: dict[str, Any]) -> str:
-    if "vs float32" in line:  # work in bfloat16
-        return f"{line['vs float32']:.2f}"
+    for rival in RIVALS:
+        if f"vs {rival}" in line:
+            return f"{line[f'vs {rival}']:.2f}"
     return f"{line['vs reference']:.1f}" if line["vs reference"] else ""
 
 

@@ -1,10 +1,32 @@
-"""Writing files so that a reader finds the old file or the new one, never half of one."""
+"""Reading many small files; writing so that a reader finds the old file or the new, never half."""
 
 import errno
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+
+
+def read_file(path: str) -> bytes:
+    """Return a file's content, by as few calls of the system as will do.
+
+    Each of them gives Python's lock away; where several threads read, it is then another's, and to
+    get it back takes longer than reading a small file does.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened or read.
+    """
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        pieces, left = [], os.fstat(file).st_size
+        while left > 0 and (piece := os.read(file, left)):
+            pieces.append(piece)
+            left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    finally:
+        os.close(file)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -18,8 +18,8 @@ from PIL import Image
 
 from tinyvision import data
 from tinyvision.data import download
+from tinyvision.data.named.sources import SOURCES
 from tinyvision.data.sets import find_source, load, locate
-from tinyvision.data.sources import SOURCES
 from tinyvision.errors import DataError, DownloadError
 
 REPOSITORY = Path(__file__).parents[2]

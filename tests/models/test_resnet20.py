@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinyvision as tv
-from tinyvision.data.cifar import load_cifar10
+from tinyvision.data.named.cifar import load_cifar10
 from tinyvision.models import resnet20
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)

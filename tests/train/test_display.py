@@ -32,7 +32,7 @@ def test_plain_lines_in_a_pipe(capsys):
     assert "\r" not in text
     header, first, second = text.splitlines()
     assert header == HEADER
-    figures = r"\d\.\d{4} +\d+\.\d\d % +\d\.\d{4} +\d+\.\d\d % +[\d,]+ +\d+\.\d s"
+    figures = r"\d\.\d{4} +\d+\.\d\d % +\d\.\d{4} +\d+\.\d\d % +[\d,]+ +\d+\.\d % +\d+\.\d s"
     assert re.fullmatch(rf"    1/2 +{figures}  best", first)
     assert re.fullmatch(rf"    2/2 +{figures}(  best)?", second)
     assert capsys.readouterr() == ("", "")
@@ -43,7 +43,7 @@ def test_figures_stand_under_their_headings(validation):
     record = EpochRecord(100, 9, 0.1, 1.5, 1.0, *validation, 59.94, 1.0, 123456.7)
     line = describe(record, 100, improved=True)
     columns = [match.end() for match in re.finditer(r"\S+( \S+)*", HEADER)]
-    expected = ["100/100", "1.5000", "100.00 %", "0.1234", "50.00 %", "123,457", "59.9 s"]
+    expected = ["100/100", "1.5000", "100.00 %", "0.1234", "50.00 %", "123,457", "1.7 %", "59.9 s"]
     if validation[0] is None:
         expected[3:5] = "-", "-"
     for end, text in zip(columns, expected, strict=True):

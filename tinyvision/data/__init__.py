@@ -11,22 +11,22 @@ from .clean import Cleaned, clean, rejected_folder, restore
 from .collect import Collected, collect, download_image
 from .dataset import Dataset, Skipped, Splits
 from .decoded import Kept, clear_decoded, kept_decoded
-from .digits import load_digits
 from .download import cache_dir, fetch
 from .files import Decode, ImageFiles, Sample, decode_to, find_files, read_table
 from .folder import load_folder, read_folder
-from .idx import read_idx
 from .images import ImageInfo, decode, probe
 from .loader.batches import Batches
 from .mapped import MappedImages
+from .named.digits import load_digits
+from .named.idx import read_idx
+from .named.shapes import make_shapes
+from .named.sources import SOURCES, DataSource
 from .npz import read_npz
 from .preprocess import Preprocess
 from .sets import load
-from .shapes import make_shapes
 from .shards import Shards, pack, verify_shards
 from .shards.shrink import Shrink
 from .sheet import contact_sheet, save_image
-from .sources import SOURCES, DataSource
 from .split import (
     file_keys,
     grouped_split,

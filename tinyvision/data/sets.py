@@ -10,8 +10,8 @@ from .dataset import Splits
 from .download import Progress, cache_dir, fetch
 from .images import check_channels
 from .local import is_file_of_images, load_local
+from .named.sources import SOURCES, DataSource, Size
 from .resize import Fit, bring_to, check_fit, check_size
-from .sources import SOURCES, DataSource, Size
 from .split import hold_out
 from .split.division import By, Division
 
@@ -36,8 +36,8 @@ def load(
     Parameters
     ----------
     name_or_folder : str or Path
-        A name of :data:`~tinyvision.data.sources.SOURCES`; a folder with one sub-folder of images
-        for each class; a list of images and labels (``.csv``, ``.tsv``, ``.jsonl``, see
+        A name of :data:`~tinyvision.data.named.sources.SOURCES`; a folder with one sub-folder of
+        images for each class; a list of images and labels (``.csv``, ``.tsv``, ``.jsonl``, see
         :func:`~tinyvision.data.files.table.read_table`); or arrays (``.npz``, see
         :func:`~tinyvision.data.npz.read_npz`). A name wins over a folder in the
         current directory; write ``./mnist`` or pass a Path for the folder.

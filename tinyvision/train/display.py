@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-HEADER = "  epoch      loss  accuracy  val loss  val accuracy  images/s      time"
+HEADER = "  epoch      loss  accuracy  val loss  val acc.  images/s  waits     time"
 
 
 class Display:
@@ -46,11 +46,15 @@ class Display:
 
 
 def describe(record: EpochRecord, epochs: int, improved: bool) -> str:
-    """Return a line on an epoch, in the columns of ``HEADER``."""
+    """Return a line on an epoch, in the columns of ``HEADER``.
+
+    "waits" is the share of the time in which the network had to wait for its images.
+    """
     number = f"{record.epoch}/{epochs}"
     training = f"{_loss(record.train_loss)}  {_percent(record.train_accuracy)}"
-    validation = f"{_loss(record.val_loss)}  {_percent(record.val_accuracy):>12}"
-    speed = f"{record.images_per_second or 0:>8,.0f}  {record.seconds or 0:>6.1f} s"
+    validation = f"{_loss(record.val_loss)}  {_percent(record.val_accuracy)}"
+    waits = f"{100 * (record.waiting or 0):>3.1f} %"
+    speed = f"{record.images_per_second or 0:>8,.0f}  {waits}  {record.seconds or 0:>5.1f} s"
     best = "  best" if improved else ""
     return f"{number:>7}  {training}  {validation}  {speed}{best}"
 

@@ -25,6 +25,13 @@ class EpochRecord:
     data_seconds: float | None = None
     images_per_second: float | None = None
 
+    @property
+    def waiting(self) -> float | None:
+        """Share of the training's time spent waiting for data, 0 to 1."""
+        if not self.seconds or self.data_seconds is None:
+            return None
+        return self.data_seconds / self.seconds
+
 
 @dataclass
 class History:

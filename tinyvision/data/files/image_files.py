@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...backend import host_kernels
 from ...errors import DataError
+from ...files import read_file
 from ..dataset import Dataset, Skipped
 from ..decoding import Decoded, Form
 from ..images import ImageError
@@ -98,7 +99,7 @@ class ImageFiles:
         path = self.paths[i]
         labels = np.flatnonzero(self.labels[i]) if self.tagging else [self.labels[i]]
         try:
-            content = Path(path).read_bytes()
+            content = read_file(path)
         except FileNotFoundError:
             raise ImageError(path, "there is no such file") from None
         except OSError as error:

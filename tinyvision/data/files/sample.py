@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...backend import Kernels, host_kernels
 from ...errors import DataError, TinyvisionError
 from ..decoding import Form
-from ..images import ImageError, decode
+from ..images import ImageError, decode, pillow_warnings_muted
 from ..resize import Fit, load_image
 from ..views import Views, cut_views, size_needed
 
@@ -95,20 +95,21 @@ def decode_samples(
         A sample cannot be decoded, or to another shape than the first; the message names it.
     """
     images: NDArray[np.uint8] | None = None
-    for i, sample in enumerate(samples):
-        take = decode
-        if views is not None and isinstance(decode, DecodeTo):
-            take = partial(decode.part, view=views[i : i + 1])
-        image = _decoded(sample, take)
-        if images is None:
-            images = np.empty((len(samples), *image.shape), np.uint8)
-        if image.shape != images.shape[1:] or image.dtype != np.uint8:
-            raise DataError(
-                f"{sample.name} was decoded to {image.dtype} of shape {image.shape}, and "
-                f"{samples[0].name} to uint8 of shape {images.shape[1:]}; the images of a batch "
-                "need one shape."
-            )
-        images[i] = image
+    with pillow_warnings_muted():  # for all of them: it takes a lock that other threads want too
+        for i, sample in enumerate(samples):
+            take = decode
+            if views is not None and isinstance(decode, DecodeTo):
+                take = partial(decode.part, view=views[i : i + 1])
+            image = _decoded(sample, take)
+            if images is None:
+                images = np.empty((len(samples), *image.shape), np.uint8)
+            if image.shape != images.shape[1:] or image.dtype != np.uint8:
+                raise DataError(
+                    f"{sample.name} was decoded to {image.dtype} of shape {image.shape}, and "
+                    f"{samples[0].name} to uint8 of shape {images.shape[1:]}; the images of a "
+                    "batch need one shape."
+                )
+            images[i] = image
     if images is None:
         raise DataError("A batch has at least 1 image, got none.")
     return images

@@ -16,6 +16,14 @@ checksum, and zeroed bytes in the middle of one decode without a complaint from 
 """
 
 from .decode import ImageInfo, check_channels, decode, probe
-from .opening import ImageError, opened
+from .opening import ImageError, opened, pillow_warnings_muted
 
-__all__ = ["ImageError", "ImageInfo", "check_channels", "decode", "opened", "probe"]
+__all__ = [
+    "ImageError",
+    "ImageInfo",
+    "check_channels",
+    "decode",
+    "opened",
+    "pillow_warnings_muted",
+    "probe",
+]

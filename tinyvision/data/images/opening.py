@@ -16,8 +16,8 @@ from .modes import UnusableError
 
 # Formats that carry a signature. Left out: EPS, for which Pillow starts Ghostscript, a program that
 # should not run on a stranger's file; and formats such as TGA that any bytes may happen to match.
-# PPM stands for PBM, PGM and PFM too.
-_FORMATS = ["AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "QOI", "TIFF", "WEBP"]
+# PPM stands for PBM, PGM and PFM too. Pillow tries them in this order.
+_FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "ICO", "JPEG2000", "PPM", "QOI", "TIFF"]
 
 _SIGNATURES = (
     (b"\x89PNG", "PNG"),
@@ -59,7 +59,7 @@ def opened(source: Path | str | bytes | BinaryIO) -> Iterator[Image.Image]:
         name = str(getattr(source, "name", "image"))
     head = b""
     try:
-        with _pillow_warnings_muted(), _stream(source) as stream:
+        with pillow_warnings_muted(), _stream(source) as stream:
             head = stream.read(512)
             stream.seek(0)
             with Image.open(stream, formats=_formats()) as image:
@@ -128,34 +128,47 @@ def _unidentified(head: bytes) -> str:
     return "its content is none of the known image formats"
 
 
-class _Muting:
+class _Muting(threading.local):
     """Mutes Pillow's warnings while at least one thread decodes.
 
     ``warnings.catch_warnings`` swaps a list that all threads share. Two threads that enter and
     leave in turns would put back each other's list and leave the program muted for good, so the
-    threads are counted: the first in changes the filters, the last out restores them.
+    threads are counted: the first in changes the filters, the last out restores them. Within a
+    block, a thread enters further ones for nothing.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._catcher = warnings.catch_warnings()
+    _lock = threading.Lock()
+    _threads = 0
+    _catcher = warnings.catch_warnings()
+    depth = 0  # of this thread
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        with self._lock:
-            if self._inside == 0:
-                self._catcher = warnings.catch_warnings()
-                self._catcher.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.")  # corrupt EXIF, large photos
-            self._inside += 1
+        self.depth += 1
+        if self.depth == 1:
+            self._enter()
         try:
             yield
         finally:
-            with self._lock:
-                self._inside -= 1
-                if self._inside == 0:
-                    self._catcher.__exit__(None, None, None)
+            self.depth -= 1
+            if self.depth == 0:
+                self._leave()
+
+    @classmethod
+    def _enter(cls) -> None:
+        with cls._lock:
+            if cls._threads == 0:
+                cls._catcher = warnings.catch_warnings()
+                cls._catcher.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")  # corrupt EXIF, large photos
+            cls._threads += 1
+
+    @classmethod
+    def _leave(cls) -> None:
+        with cls._lock:
+            cls._threads -= 1
+            if cls._threads == 0:
+                cls._catcher.__exit__(None, None, None)
 
 
-_pillow_warnings_muted = _Muting()
+pillow_warnings_muted = _Muting()

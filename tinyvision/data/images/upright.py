@@ -14,6 +14,8 @@ def orientation_of(image: Image.Image | bytes) -> int:
     if isinstance(image, bytes):
         with opened(image) as read:
             return orientation_of(read)
+    if image.format == "JPEG" and not image.info.keys() & {"exif", "xmp"}:
+        return 1  # as most photos on the net have it
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged EXIF raises as freely as damaged pixels, but the pixels are fine

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..dataset import Dataset
+from ..download import sha256_of
 from . import cifar, digits, idx, shapes
-from .dataset import Dataset
-from .download import sha256_of
 
 Size = tuple[int, int]  # height, width
 Parts = tuple[Dataset, Dataset | None]  # training and test part; None: the set is not divided

@@ -5,8 +5,8 @@ Source: Alpaydin, Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998
 
 import numpy as np
 
-from ..errors import DataError
-from .dataset import Dataset
+from ...errors import DataError
+from ..dataset import Dataset
 
 CLASSES = tuple("0123456789")
 WHITE = 16  # the images count the inked pixels in blocks of 4 x 4

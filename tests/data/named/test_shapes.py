@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tinyvision.data.outlines import OUTLINES
-from tinyvision.data.shapes import CLASSES, make_shapes
+from tinyvision.data.named.outlines import OUTLINES
+from tinyvision.data.named.shapes import CLASSES, make_shapes
 from tinyvision.errors import DataError
 
 LUMA = np.array([0.299, 0.587, 0.114])

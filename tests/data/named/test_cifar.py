@@ -6,8 +6,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from tinyvision.data import cifar
-from tinyvision.data.cifar import load_cifar10, parse_records
+from tinyvision.data.named import cifar
+from tinyvision.data.named.cifar import load_cifar10, parse_records
 from tinyvision.errors import DataError
 
 FILES = (*cifar.TRAIN_FILES, cifar.TEST_FILE)

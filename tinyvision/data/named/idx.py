@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
-from .dataset import Dataset
+from ...errors import DataError
+from ..dataset import Dataset
 
 # The third byte of the file names the element type; numbers are stored big-endian.
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

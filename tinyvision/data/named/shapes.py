@@ -9,9 +9,9 @@ from math import pi, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import random
-from ..errors import DataError
-from .dataset import Dataset
+from ... import random
+from ...errors import DataError
+from ..dataset import Dataset
 from .outlines import OUTLINES, Floats
 
 CLASSES = tuple(OUTLINES)

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from tinyvision.data.idx import load_idx_set, read_idx
+from tinyvision.data.named.idx import load_idx_set, read_idx
 from tinyvision.errors import DataError
 
 CLASSES = tuple("0123456789")

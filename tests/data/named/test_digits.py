@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from tinyvision.data.digits import load_digits
+from tinyvision.data.named.digits import load_digits
 from tinyvision.errors import DataError
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
-from .dataset import Dataset
+from ...errors import DataError
+from ..dataset import Dataset
 
 CLASSES = (
     "airplane",
