@@ -3,6 +3,22 @@
 Start at :func:`load`: it takes the name of a set or a folder of images and returns the three parts
 of :class:`Splits`. :class:`Preprocess` turns images into the network's input, :class:`Augment`
 changes those to learn from at random, and :class:`Batches` deals them out.
+
+The rooms, in the order in which an image comes through them:
+
+============================================  ====================================================
+``collect``                                   from the web, folders and archives into a folder
+``download``, ``answers``, ``jsonlines``      files with a checksum; what servers say; a list kept
+``layout``, ``files``, ``shards``, ``npz``    where images and labels lie: folders, lists, tar
+``named``                                     MNIST, CIFAR-10 and the others that have a name
+``images``, ``resize``, ``views``, ``large``  one file to bytes, of one size, or a part of it
+``survey``, ``clean``, ``sheet``              what is there and what is wrong; moving that aside
+``decoding``, ``threads``                     all images of a set, in order
+``decoded``, ``mapped``, ``lock``             kept on disk and mapped into memory
+``reading``, ``dataset``, ``split``           images and labels, and the three parts of a set
+``folder``, ``local``, ``sets``               all of that by one name: :func:`load`
+``preprocess``, ``augment``, ``loader``       bytes to the network's input, batch by batch
+============================================  ====================================================
 """
 
 from . import augment
