@@ -61,6 +61,17 @@ def test_one_colour_stays(resized, level):
     assert (resized(image, (0.3, 36.1, 5.7, 50.9), 16, 11) == level).all()
 
 
+@pytest.mark.skipif("cpu" not in TABLES, reason="Numba is not installed")
+@pytest.mark.parametrize("shape", [(2_000_000, 1), (1, 2_000_000)])
+@pytest.mark.parametrize("C", [1, 3])
+def test_white_stays_white_where_weights_are_rounded_up(shape, C):
+    # Of so many pixels each weighs a few 2^-22ths; the reference would look at them one by one.
+    image = np.full((*shape, C), 255, np.uint8)
+    out = np.zeros((1, 1, 1, C), np.uint8)
+    TABLES["cpu"](out, image[None], np.array([[0, shape[0], 0, shape[1]]], np.float32), 1, 1)
+    assert (out == 255).all()
+
+
 SIZES = [  # H, W, C, height, width
     *((96, 128, 3, 64, 64), (144, 192, 3, 64, 64), (128, 96, 1, 64, 64), (7, 5, 3, 9, 11)),
     *((300, 5, 3, 2, 40), (97, 131, 3, 33, 17), (5, 300, 1, 9, 7), (1000, 3, 3, 1, 1)),

@@ -11,7 +11,7 @@ from ..contract.resize import BITS, taps
 from .chunks import Arrays, Settings, chunk_rows, chunked
 from .jit import Array, body_jit, exact_formula_jit
 
-_HALF = np.int32(1 << (BITS - 1))
+_HALF, _WHITE = np.int32(1 << (BITS - 1)), np.int32(255)
 
 
 @exact_formula_jit
@@ -49,7 +49,7 @@ def _resize(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     OH, OW = y.shape[1], y.shape[2] // C
     u, u_ends = np.empty((OH, row_taps), np.int32), np.empty((OH, 2), np.int64)
     v, v_ends = np.empty((OW, column_taps), np.int32), np.empty((OW, 2), np.int64)
-    # No sum is clipped: what rounding adds to the weights is far from a level.
+    # Of very many pixels the rounded weights may come to more than 1, so that sums are clipped.
     sums, line = np.empty(WC, np.int32), np.empty(WC, np.uint8)  # what makes up one row
     for n in range(np.uintp(start), np.uintp(stop)):
         _weigh(boxes[n, 0], boxes[n, 1], H, u_ends, u)
@@ -63,7 +63,7 @@ def _resize(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
                 for m in range(begin, end):
                     sums[m] += weight * np.int32(images[n, r, m])
             for m in range(begin, end):
-                line[m] = sums[m] >> BITS
+                line[m] = min(sums[m] >> BITS, _WHITE)
             for j in range(np.uintp(OW)):
                 first, count = np.uintp(v_ends[j, 0] * C), np.uintp(v_ends[j, 1] - v_ends[j, 0])
                 if C == 3:  # spelt out: a loop of three costs more than what is in it
@@ -74,15 +74,15 @@ def _resize(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
                         green += weight * np.int32(line[pixel + np.uintp(1)])
                         blue += weight * np.int32(line[pixel + np.uintp(2)])
                     made = np.uintp(3) * j
-                    y[n, i, made] = red >> BITS
-                    y[n, i, made + np.uintp(1)] = green >> BITS
-                    y[n, i, made + np.uintp(2)] = blue >> BITS
+                    y[n, i, made] = min(red >> BITS, _WHITE)
+                    y[n, i, made + np.uintp(1)] = min(green >> BITS, _WHITE)
+                    y[n, i, made + np.uintp(2)] = min(blue >> BITS, _WHITE)
                 else:
                     for c in range(np.uintp(C)):
                         total = _HALF
                         for k in range(count):
                             total += v[j, k] * np.int32(line[first + np.uintp(C) * k + c])
-                        y[n, i, np.uintp(C) * j + c] = total >> BITS
+                        y[n, i, np.uintp(C) * j + c] = min(total >> BITS, _WHITE)
 
 
 _resize_chunks = chunked(_resize)
