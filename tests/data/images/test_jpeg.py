@@ -104,6 +104,18 @@ def test_a_damaged_photo_gets_pillows_verdict(by_pillow):
         assert str(refused.value) == str(expected.value)
 
 
+def test_a_photo_that_only_pillow_refuses_is_named(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = photo(90, 140, exif=exif)
+    header = content[:2] + b"\xff\xe0\x00\x06JFIF" + content[2:]  # cut off behind its name
+    (tmp_path / "a.jpg").write_bytes(header)
+    with pytest.raises(
+        ImageError, match=r"a\.jpg: it starts like a JPEG, but its header is damaged"
+    ):
+        decode(tmp_path / "a.jpg", 3)
+
+
 def test_a_damage_that_pillow_passes_over_is_passed_over(by_pillow, data_root: Path):
     content = (data_root / "odd-images" / "made_zeroed_middle_flower.jpg").read_bytes()
     np.testing.assert_array_equal(decode(content, 3), by_pillow(content, 3, None))

@@ -67,6 +67,8 @@ def decode_fast(
         return None
     try:
         pixels = fast(content, side)
+        noted = any(note in content for note in _NOTES)
+        orientation = orientation_of(content) if noted else 1
     except Exception:  # ValueError, as a rule; Pillow finds out what is wrong, and says it
         return None
     if pixels is None:
@@ -75,9 +77,7 @@ def decode_fast(
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
     elif pixels.shape[2] < channels:
         pixels = np.repeat(pixels, channels, axis=2)
-    if any(note in content for note in _NOTES):
-        return upright(pixels, orientation_of(content))
-    return pixels
+    return upright(pixels, orientation)
 
 
 def _jpeg_content(source: Path | str | bytes | BinaryIO) -> bytes | None:
