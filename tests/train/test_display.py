@@ -39,11 +39,12 @@ def test_plain_lines_in_a_pipe(capsys):
 
 
 @pytest.mark.parametrize("validation", [(0.1234, 0.5), (None, None)])
-def test_figures_stand_under_their_headings(validation):
-    record = EpochRecord(100, 9, 0.1, 1.5, 1.0, *validation, 59.94, 1.0, 123456.7)
+@pytest.mark.parametrize("waiting, share", [(1.0, "1.7 %"), (7.5, "12.5 %"), (59.94, "100.0 %")])
+def test_figures_stand_under_their_headings(validation, waiting, share):
+    record = EpochRecord(100, 9, 0.1, 1.5, 1.0, *validation, 59.94, waiting, 123456.7)
     line = describe(record, 100, improved=True)
     columns = [match.end() for match in re.finditer(r"\S+( \S+)*", HEADER)]
-    expected = ["100/100", "1.5000", "100.00 %", "0.1234", "50.00 %", "123,457", "1.7 %", "59.9 s"]
+    expected = ["100/100", "1.5000", "100.00 %", "0.1234", "50.00 %", "123,457", share, "59.9 s"]
     if validation[0] is None:
         expected[3:5] = "-", "-"
     for end, text in zip(columns, expected, strict=True):

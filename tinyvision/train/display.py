@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-HEADER = "  epoch      loss  accuracy  val loss  val acc.  images/s  waits     time"
+HEADER = "  epoch      loss  accuracy  val loss  val acc.  images/s   waits     time"
 
 
 class Display:
@@ -53,8 +53,8 @@ def describe(record: EpochRecord, epochs: int, improved: bool) -> str:
     number = f"{record.epoch}/{epochs}"
     training = f"{_loss(record.train_loss)}  {_percent(record.train_accuracy)}"
     validation = f"{_loss(record.val_loss)}  {_percent(record.val_accuracy)}"
-    waits = f"{100 * (record.waiting or 0):>3.1f} %"
-    speed = f"{record.images_per_second or 0:>8,.0f}  {waits}  {record.seconds or 0:>5.1f} s"
+    waits = f"{100 * (record.waiting or 0):>5.1f} %"
+    speed = f"{record.images_per_second or 0:>8,.0f} {waits}  {record.seconds or 0:>5.1f} s"
     best = "  best" if improved else ""
     return f"{number:>7}  {training}  {validation}  {speed}{best}"
 
