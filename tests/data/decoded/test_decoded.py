@@ -72,6 +72,23 @@ def test_a_folder_is_decoded_once(photos: Path, cache: Path) -> None:
     assert whole.shape == (19, 16, 12, 3) and whole.dtype == np.uint8
 
 
+def test_a_source_is_one_however_its_path_is_written(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "".join(
+        f"{kind}/{path.name},{kind}\n" for kind in "ab" for path in (photos / kind).iterdir()
+    )
+    (photos / "list.csv").write_text(f"path,label\n{rows}")
+    (photos.parent / "link").symlink_to(photos)
+    monkeypatch.chdir(photos.parent)
+    written = Path("photos"), Path("link"), Path("./photos/../photos")
+    for source in ("", "list.csv"):
+        assert decoding(photos / source)[1] == 20
+        assert [decoding(path / source)[1] for path in written] == [0, 0, 0]
+    monkeypatch.chdir(photos)
+    assert decoding(Path())[1] == decoding(Path("list.csv"))[1] == 0
+
+
 @pytest.mark.parametrize("options", [{"fit": "pad"}, {"channels": 1}, {"size": (12, 16)}])
 def test_each_form_has_a_file_of_its_own(photos: Path, cache: Path, options: object) -> None:
     assert isinstance(options, dict)

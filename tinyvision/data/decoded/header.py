@@ -82,15 +82,18 @@ def stem_of(source: Path, form: Form) -> str:
     return f"{name}-{H}x{W}x{C}-{form.fit}-{digest[:8]}"
 
 
-def fingerprint_of(parts: Mapping[str, Stored]) -> str:
+def fingerprint_of(parts: Mapping[str, Stored], source: Path) -> str:
     """Return a checksum that changes with the source's files, and with what decodes them.
 
     A file is told by its path, length and time, as make and rsync do: reading all of them would
-    take as long as decoding them.
+    take as long as decoding them. Paths count from the source on, however its own is written: from
+    another working directory, or through a symbolic link, the files are the same.
     """
+    folder = source if source.is_dir() else source.parent  # of a list: its files are relative to it
+    above = os.path.join(folder, "")  # noqa: PTH118, with its last slash
     jpeg = features.version_feature("libjpeg_turbo")
     digest = hashlib.sha256(f"{RECIPE} {PIL.__version__} {jpeg}\n".encode())
     for stored in parts.values():
         for stamp in stored.stamps():
-            digest.update(stamp.encode("utf-8", "surrogateescape") + b"\0")
+            digest.update(stamp.removeprefix(above).encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()

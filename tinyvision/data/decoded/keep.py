@@ -90,7 +90,7 @@ def decoded_once(
         There is no room or no right to write; a shard is damaged.
     """
     place = Place(decoded_folder(), stem_of(source, form))
-    fingerprint = fingerprint_of(parts)
+    fingerprint = fingerprint_of(parts, source)
     found = _open(place, parts, form, fingerprint)
     if found is not None:
         return found
