@@ -86,7 +86,20 @@ def test_a_source_is_one_however_its_path_is_written(
         assert decoding(photos / source)[1] == 20
         assert [decoding(path / source)[1] for path in written] == [0, 0, 0]
     monkeypatch.chdir(photos)
-    assert decoding(Path())[1] == decoding(Path("list.csv"))[1] == 0
+    for source in (Path(), Path("list.csv")):
+        splits, decoded = decoding(source)
+        assert decoded == 0
+        assert_same(splits, load(source, size=(16, 12)))
+
+
+def test_a_list_of_files_that_lie_elsewhere(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    rows = "".join(f"{path},{path.parent.name}\n" for path in photos.glob("?/*.png"))
+    (tmp_path / "lists" / "all.csv").write_text(f"path,label\n{rows}")
+    for expected in (20, 0):
+        splits, decoded = decoding(tmp_path / "lists" / "all.csv")
+        assert decoded == expected
+        assert [file.path for file in splits.skipped] == [str(photos / "a" / "4.png")]
 
 
 @pytest.mark.parametrize("options", [{"fit": "pad"}, {"channels": 1}, {"size": (12, 16)}])

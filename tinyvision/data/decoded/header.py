@@ -36,7 +36,8 @@ class Header:
     labels : tuple of int or None
         Of these, where only decoding tells them.
     skipped : tuple of (int, Skipped)
-        Images that could not be decoded, by their positions in the source.
+        Images that could not be decoded, by their positions in the source; their paths without
+        :func:`above_files`.
     bytes, mtime_ns : int
         Length and time of the file: what has been cut short or written to since is not believed.
     """
@@ -82,6 +83,12 @@ def stem_of(source: Path, form: Form) -> str:
     return f"{name}-{H}x{W}x{C}-{form.fit}-{digest[:8]}"
 
 
+def above_files(source: Path) -> str:
+    """Return how the paths of a source's files begin: its folder, or a list's."""
+    folder = source if source.is_dir() else source.parent
+    return "" if folder == Path() else os.path.join(folder, "")  # noqa: PTH118, with its last slash
+
+
 def fingerprint_of(parts: Mapping[str, Stored], source: Path) -> str:
     """Return a checksum that changes with the source's files, and with what decodes them.
 
@@ -89,8 +96,7 @@ def fingerprint_of(parts: Mapping[str, Stored], source: Path) -> str:
     take as long as decoding them. Paths count from the source on, however its own is written: from
     another working directory, or through a symbolic link, the files are the same.
     """
-    folder = source if source.is_dir() else source.parent  # of a list: its files are relative to it
-    above = os.path.join(folder, "")  # noqa: PTH118, with its last slash
+    above = above_files(source)
     jpeg = features.version_feature("libjpeg_turbo")
     digest = hashlib.sha256(f"{RECIPE} {PIL.__version__} {jpeg}\n".encode())
     for stored in parts.values():

@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from ..download import cache_dir
 from ..lock import exclusive
 from ..mapped import MappedImages
 from ..threads import Progress
-from .header import Header, fingerprint_of, stem_of
+from .header import Header, above_files, fingerprint_of, stem_of
 
 WAY_OUT = "make room, let TINYVISION_CACHE name another folder, or do without the cache"
 
@@ -91,20 +91,21 @@ def decoded_once(
     """
     place = Place(decoded_folder(), stem_of(source, form))
     fingerprint = fingerprint_of(parts, source)
-    found = _open(place, parts, form, fingerprint)
+    found = _open(place, parts, form, source, fingerprint)
     if found is not None:
         return found
     with _explained(place.folder):
         place.folder.mkdir(parents=True, exist_ok=True)
         with exclusive(place.lock):
-            found = _open(place, parts, form, fingerprint)  # another process may have been faster
+            # another process may have been faster
+            found = _open(place, parts, form, source, fingerprint)
             if found is not None:
                 return found
             place.clear()
-            outcome = _decode(place, parts, form, str(source.resolve()), fingerprint, progress)
+            outcome = _decode(place, parts, form, source, fingerprint, progress)
             if len(outcome.rows) == 0:
                 return MappedImages(np.empty((0, *form.shape), np.uint8)), outcome
-        found = _open(place, parts, form, fingerprint)
+        found = _open(place, parts, form, source, fingerprint)
     if found is None:
         raise DataError(
             f"{place.images} was changed or removed as soon as it was written; load the data again."
@@ -113,7 +114,7 @@ def decoded_once(
 
 
 def _open(
-    place: Place, parts: Mapping[str, Stored], form: Form, fingerprint: str
+    place: Place, parts: Mapping[str, Stored], form: Form, source: Path, fingerprint: str
 ) -> tuple[MappedImages, Outcome] | None:
     """Map the images that are there; None where they are not, or not those of the source."""
     header = Header.read(place.header)
@@ -131,7 +132,8 @@ def _open(
     except (OSError, ValueError):
         return None
     rows = np.delete(np.arange(count_all(parts)), [at for at, _ in header.skipped])
-    skipped = tuple(file for _, file in header.skipped)
+    above = above_files(source)  # as it is written now
+    skipped = tuple(replace(file, path=str(Path(above, file.path))) for _, file in header.skipped)
     return MappedImages(images), Outcome(rows, _labels(parts, rows, header), skipped)
 
 
@@ -149,7 +151,7 @@ def _decode(
     place: Place,
     parts: Mapping[str, Stored],
     form: Form,
-    source: str,
+    source: Path,
     fingerprint: str,
     progress: Progress | None,
 ) -> Outcome:
@@ -173,13 +175,15 @@ def _decode(
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     left_out = np.setdiff1d(np.arange(total), outcome.rows).tolist()
+    above = above_files(source)
+    named = [replace(file, path=file.path.removeprefix(above)) for file in outcome.skipped]
     known = all(stored.labels_known() is not None for stored in parts.values())
     header = Header(
-        source=source,
+        source=str(source.resolve()),
         fingerprint=fingerprint,
         count=len(outcome.rows),
         labels=None if known else tuple(outcome.labels.tolist()),
-        skipped=tuple(zip(left_out, outcome.skipped, strict=True)),
+        skipped=tuple(zip(left_out, named, strict=True)),
         bytes=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
     )
