@@ -91,7 +91,8 @@ def show_data(
     for option, value in {**looking, **moving}.items():
         if value and not is_here:
             raise typer.BadParameter(
-                f"{option} is for images on this machine: a folder, a list, shards or arrays."
+                f"{option} is for images on this machine: a folder"
+                + ("." if option in moving else ", a list, shards or arrays.")
             )
         if value and option in moving and path is not None and not is_class_folder(path):
             raise typer.BadParameter(
@@ -99,7 +100,9 @@ def show_data(
                 "rejects, which --json-file names, and shards or arrays make anew without them."
             )
     if augment is not None and (name is None or no_sheet or fix or undo):
-        raise typer.BadParameter("--augment draws on the contact sheet of DATA.")
+        raise typer.BadParameter(
+            "--augment draws on the contact sheet of DATA: not beside --no-sheet, --fix, --undo."
+        )
     changing = None if augment is None else data.Augment.parse(augment)
     if dry_run and not fix:
         raise typer.BadParameter("--dry-run goes with --fix.")

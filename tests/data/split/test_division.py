@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from tests.data.folders import put
+from tests.data.folders import fill, put
 from tinyvision import data
 from tinyvision.data import Dataset, Splits, load
 from tinyvision.errors import DataError
@@ -108,3 +108,9 @@ def test_images_without_names(shops: Path, tmp_path: Path, kind: str, options) -
         data.pack(shops, source)
     with pytest.raises(DataError, match=r"cannot be split by (groups|hash): .*; a folder or a li"):
         load(source, **options)
+
+
+def test_groups_that_are_the_classes_are_refused(tmp_path):
+    fill(tmp_path / "photos", cat=8, dog=8, fox=8)
+    with pytest.raises(DataError, match=r"no image of the class '(cat|dog|fox)' is left"):
+        load(tmp_path / "photos", size=(8, 8), groups=-1)

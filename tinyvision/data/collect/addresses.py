@@ -91,6 +91,7 @@ def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
     if not public:
         where = host if host == addresses[0] else f"{host} is {addresses[0]}"
         raise PrivateAddressError(
-            f"leads into a private network ({where}); allow private addresses if you trust the list"
+            f"leads into a private network ({where}); if you trust the list, allow such "
+            "addresses by --allow-private"
         )
     return public

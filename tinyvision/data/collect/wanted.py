@@ -98,10 +98,11 @@ def checked(entries: Iterable[tuple[str, Wanted]]) -> list[Wanted]:
             raise DataError(f"{where}: the class {entry.label!r} cannot be a folder: {problem}.")
         first = kept.setdefault(entry.url, entry)
         if first.label != entry.label:
-            raise DataError(
-                f"{where}: {entry.url} is of the class {entry.label!r} here and of the class "
-                f"{first.label!r} before; keep one."
+            now, before = (
+                "without a class" if label is None else f"of the class {label!r}"
+                for label in (entry.label, first.label)
             )
+            raise DataError(f"{where}: {entry.url} is {now} here and {before} before; keep one.")
     return list(kept.values())
 
 

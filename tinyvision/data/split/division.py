@@ -89,7 +89,8 @@ class Division:
         Raises
         ------
         DataError
-            As :func:`~tinyvision.data.split.parts.completed`; groups that are not there.
+            As :func:`~tinyvision.data.split.parts.completed`; groups that are not there, or that
+            leave nothing of a class to learn from.
         """
         groups = keys = None
         if files is not None and self.by_name:
@@ -97,7 +98,21 @@ class Division:
             if self.groups is not None:
                 names = named_groups(files, names, self.groups)
             groups, keys = (None, names) if self.by == "hash" else (names, None)
-        return completed(parts, self.val, self.test, self.seed, skipped, groups=groups, keys=keys)
+        splits = completed(parts, self.val, self.test, self.seed, skipped, groups=groups, keys=keys)
+        if self.groups is not None:
+            self._refuse_lost_classes(splits)
+        return splits
+
+    def _refuse_lost_classes(self, splits: Splits) -> None:
+        """Refuse groups that leave nothing of a class to learn from, as classes themselves do."""
+        held = splits.val.counts() + splits.test.counts()
+        lost = (held > 0) & (splits.train.counts() == 0)
+        if lost.any():
+            name = splits.classes[int(lost.argmax())]
+            raise DataError(
+                f"{splits.train.name}: split by the groups {self.groups!r}, no image of the class "
+                f"{name!r} is left to learn from; each class needs images in several groups."
+            )
 
 
 def named_groups(files: ImageFiles, names: Sequence[Hashable], by: str | int) -> Sequence[Hashable]:

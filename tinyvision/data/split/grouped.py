@@ -117,7 +117,10 @@ def groups_of(
         elif isinstance(by, re.Pattern):
             match = by.search(name)
             if match is None:
-                raise DataError(f"{name} belongs to no group: {by.pattern!r} does not match it.")
+                raise DataError(
+                    f"{name} belongs to no group: '{by.pattern}' does not match it; "
+                    "every file needs one."
+                )
             found.append(match[1] if by.groups else match[0])
         else:
             found.append(by(name))
@@ -128,8 +131,8 @@ def _folder(name: str, level: int) -> str:
     folders = name.split("/")[:-1]
     if not -len(folders) <= level < len(folders):
         raise DataError(
-            f"{name} belongs to no group: it lies {len(folders)} folders deep, which has no "
-            f"folder level {level}."
+            f"{name} belongs to no group: it lies in {'/'.join(folders) or 'no folder'}, where "
+            f"there is no folder level {level}."
         )
     return folders[level]
 

@@ -10,7 +10,7 @@ from PIL import Image
 from ..collect.duplicates import look
 from ..images import ImageError, decode, probe
 from ..large import room_for
-from ..resize import resize
+from ..resize import load_image
 from .blank import plain_levels
 from .finding import Finding, Place
 from .inventory import Inventory
@@ -53,7 +53,7 @@ class Seen:
 def look_at(
     place: Place, inventory: Inventory, judge: Judge | None = None
 ) -> tuple[Seen | Finding, NDArray[np.uint8] | None]:
-    """Decode an image, once.
+    """Read an image once, decode it, and for a judge once more at the size that it takes.
 
     Parameters
     ----------
@@ -70,21 +70,16 @@ def look_at(
         The image as the judge takes it.
     """
     sha256, picture = "", None
-    side = max(_SIDE, *judge.size) if judge is not None else _SIDE
     try:
         with inventory.open(place.path) as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            info = probe(file)
-            file.seek(0)
-            with room_for(info.size):
-                pixels = decode(file, 3, at_least=(side, side))  # (H, W, 3), perhaps reduced
-                plain = plain_levels(pixels)
-                gray = _gray(pixels)
-                hashed = look(gray)
-                if judge is not None:
-                    judged = gray if judge.channels == 1 else pixels
-                    picture = resize(judged, judge.size, judge.fit)
+            content = file.read()
+        sha256 = hashlib.sha256(content).hexdigest()
+        info = probe(content)
+        with room_for(info.size):
+            pixels = decode(content, 3, at_least=(_SIDE, _SIDE))  # (H, W, 3), perhaps reduced
+            plain, hashed = plain_levels(pixels), look(_gray(pixels))
+            if judge is not None:
+                picture = load_image(content, judge.size, judge.channels, judge.fit)
     except ImageError as error:
         if _says_nothing_of_the_content(error.__cause__):
             return Finding("unreadable", "warn", place, error.reason, sha256=sha256), None
