@@ -1,6 +1,7 @@
 """Fixtures that several packages' tests share."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ import pytest
 # from the pool that works and from whatever else the machine does (a training step then takes ten
 # times as long). Read when the pools start, so this stands before any test imports them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A shell starts what runs in its background with Ctrl-C ignored, and programs hand that on to those
+# that they start. The tests of Ctrl-C send the signal themselves, and need it heard.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
