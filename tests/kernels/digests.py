@@ -48,9 +48,10 @@ def large_cases(name: str) -> Iterator[Case]:
         yield conv_case(name, Conv("large", (6, 24, 20, 8), (3, 3), 40, pad=SAME), rng)
         yield conv_case(name, Conv("by channel", (6, 24, 20, 9), (3, 3), 9, groups=9), rng)
     elif name.startswith("dense"):
-        arrays = {"x": (1500, 40), "w": (40, 24), "b": (24,), "dy": (1500, 24)}
-        given = {key: rng.standard_normal(shape) for key, shape in arrays.items()}
-        yield make(name, "large", given)
+        for N, I, O in [(1500, 40, 24), (1, 700, 200), (30, 1024, 70), (60, 530, 256)]:
+            arrays = {"x": (N, I), "w": (I, O), "b": (O,), "dy": (N, O)}
+            given = {key: rng.standard_normal(shape) for key, shape in arrays.items()}
+            yield make(name, f"large, {N}x{I}x{O}", given)
     elif name == "bias_grad":
         yield make(name, "large", {"dy": rng.standard_normal((9000, 24))})
 

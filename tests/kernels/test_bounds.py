@@ -27,6 +27,7 @@ pytest.importorskip("numba", reason="the cpu kernels need Numba, which is not in
 import numba
 
 from tests.kernels import test_cpu_conv_algorithms as algorithms
+from tests.kernels import test_cpu_dense as dense
 from tests.kernels import test_fused_algorithms as fused
 from tests.kernels.fresh import start
 from tests.kernels.geometries import CONV, Conv, conv_geometries
@@ -63,6 +64,10 @@ def every_call() -> Iterator[tuple[Case, dict[str, str], type]]:
         for case in cases(name):
             for dtype in dtypes(name):
                 yield case, {}, dtype
+    for kernel in dense.KERNELS:
+        for size in dense.SIZES:
+            for dtype in dtypes(kernel):
+                yield dense.case_of(kernel, size), {}, dtype
     rng = np.random.default_rng(0)
     for kernel, direction in algorithms.KERNELS.items():
         for geometry in (*CONV, *algorithms.LARGE, *random_geometries()):

@@ -8,7 +8,7 @@ loops want, and beside it the compiled loops. What they are built with, from the
 - sharing out work and memory: ``chunks``, which says what "the same bits" takes, and ``scratch``;
 - numbers side by side: ``vector``, ``mask``, ``order``, ``exponential``, ``transpose``,
   ``prefetch``, and for bfloat16 ``bfloat16``, ``widen``, ``pairs``;
-- products of matrices: ``tile``, ``product``, ``panels``, ``rows``, ``epilogue``;
+- products of matrices: ``tile``, ``product``, ``panels``, ``one_row``, ``rows``, ``epilogue``;
 - passes over images: ``columns``, ``windows``, ``sums``, ``bias_grad``, ``part_norm``,
   ``norm_passes``, ``pooled_passes``.
 """

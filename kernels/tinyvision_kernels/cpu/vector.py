@@ -161,7 +161,9 @@ def _zeros(typing: Any, array: Any) -> Any:
 
 def masked(builder: Any, name: str, vector: Any, result: Any, arguments: Any) -> Any:
     """Call LLVM's masked load or store, which never touches the memory of lanes left out."""
-    element = {ir.IntType(16): "i16", ir.FloatType(): "f32"}.get(vector.element, "f64")
+    number = vector.element
+    element = f"i{number.width}" if isinstance(number, ir.IntType) else "f64"
+    element = "f32" if number == ir.FloatType() else element
     full_name = f"llvm.masked.{name}.v{vector.count}{element}.p0"
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, full_name), arguments)
