@@ -97,5 +97,17 @@ def run(
     return {name: to_host(array) for name, array in changed.items() if array is not None}
 
 
+def arguments(case: Case, dtype: Any) -> list[np.ndarray | None]:
+    """Copy the arrays of a case, in the order of the call; outputs are garbage."""
+    contract, one = KERNELS[case.kernel], np.dtype(dtype)
+    case = case.astype(dtype)
+    outputs = [
+        _garbage(shape, np.dtype(contract.dtype(name, one)))
+        for name, shape in zip(contract.outputs, case.output_shapes(), strict=True)
+    ]
+    given = [*case.updates.values(), *case.inputs.values()]
+    return [*outputs, *(array if array is None else np.array(array) for array in given)]
+
+
 def _garbage(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
     return np.full(shape, np.nan if is_float(dtype) else 0xA5, dtype=dtype)

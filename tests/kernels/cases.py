@@ -23,9 +23,9 @@ from tinyvision_kernels.contract import KERNELS
 __all__ = ["Case", "cases", "conv_case", "dtypes", "make", "pool_case", "run"]
 
 
-def cases(kernel: str) -> list[Case]:
-    """All cases of a kernel; the numbers depend on the kernel's name alone."""
-    rng = np.random.default_rng(zlib.crc32(kernel.encode()))
+def cases(kernel: str, seed: int = 0) -> list[Case]:
+    """All cases of a kernel; the numbers depend on the kernel's name and the seed alone."""
+    rng = np.random.default_rng(zlib.crc32(kernel.encode()) + seed)
     return list(_MAKERS[kernel](kernel, rng))
 
 

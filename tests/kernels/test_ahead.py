@@ -21,6 +21,7 @@ from tests.kernels.fresh import CACHED, SOURCES, python, silu, start
 from tinyvision_kernels import cpu
 from tinyvision_kernels.cpu import ahead
 from tinyvision_kernels.cpu.ahead import Need, compile_all, describe, example, rehearsal
+from tinyvision_kernels.cpu.noting import Noted
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 
@@ -48,7 +49,7 @@ def test_a_need_has_the_types_of_the_call(monkeypatch):
             assert typeof(example(words)) == typeof(argument)
         seen.add(kernel)
 
-    monkeypatch.setattr(ahead._Rehearsed, "__call__", compare)
+    monkeypatch.setattr(Noted, "__call__", compare)
     for name in cpu.TABLE:
         for case in cases(name):
             with rehearsal(), np.errstate(all="ignore"):

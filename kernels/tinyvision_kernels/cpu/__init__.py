@@ -5,10 +5,12 @@ name, plain Python, that turns settings into numbers of one type and arrays into
 loops want, and beside it the compiled loops. What they are built with, from the ground up:
 
 - compiling and keeping what was compiled: ``jit``, ``compile_once``, ``cache``, ``ahead``;
+- recording calls, to replay them without Python: ``noting``, ``native``, ``program``;
 - sharing out work and memory: ``chunks``, which says what "the same bits" takes, and ``scratch``;
 - numbers side by side: ``vector``, ``mask``, ``order``, ``exponential``, ``transpose``,
   ``prefetch``, and for bfloat16 ``bfloat16``, ``widen``, ``pairs``;
-- products of matrices: ``tile``, ``product``, ``panels``, ``one_row``, ``rows``, ``epilogue``;
+- products of matrices: ``tile``, ``product``, ``panels``, ``one_row``, ``rows``, ``longer``,
+  ``epilogue``;
 - passes over images: ``columns``, ``windows``, ``sums``, ``bias_grad``, ``part_norm``,
   ``norm_passes``, ``pooled_passes``.
 """
@@ -60,6 +62,15 @@ TABLE: Mapping[str, Callable[..., None]] = {
     for name, function in vars(family).items()
     if name in KERNELS
 }
+
+# Their launchers compute from what arrays hold, so that a program cannot record them.
+IMPURE = frozenset([
+    "sum_of_squares", "relu_bias_grad", "relu_max_pool_bias_grad", "layer_norm_grad",
+    "batch_norm_infer", "batch_norm_infer_relu", "batch_norm_infer_grad",
+    "batch_norm_apply", "batch_norm_apply_relu", "batch_norm_apply_relu_max_pool",
+    "batch_norm_apply_add_relu", "batch_norm_relu_max_pool_grad", "batch_norm_add_relu_grad",
+    "global_avg_pool2d",
+])  # fmt: skip
 
 
 def thread_count() -> int:

@@ -11,7 +11,6 @@ stdin. So none of them outlives its parent: however that ends, stdin ends with i
 
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -25,11 +24,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import typeof
-from numba.core.registry import CPUDispatcher
 
-from .cache import cache_directory
-from .compile_once import Kernel, applies
-from .jit import KERNELS, set_compile_hook
+from .cache import cache_directory, short_name
+from .jit import KERNELS, config, set_compile_hook
+from .noting import noting
 
 MOST_JOBS = 8  # beyond these, starting them takes longer than what is left to compile
 
@@ -47,8 +45,7 @@ class Need(NamedTuple):
     @property
     def name(self) -> str:
         """Return its file and name: of a loop over chunks, those of what it does with each."""
-        innermost = re.findall(r"([\w.<>]+)\(\)", self.kernel)[-1]
-        return str(innermost).removeprefix(f"{__package__}.")
+        return short_name(self.kernel)
 
     def types(self) -> tuple[Any, ...]:
         """Return Numba's types of the arguments."""
@@ -58,28 +55,6 @@ class Need(NamedTuple):
         """Whether it lies on disk already."""
         kernel = KERNELS[self.kernel]
         return bool(kernel._cache.has(self.types(), kernel.targetctx))
-
-
-_Usual: Any = Kernel if applies() else CPUDispatcher
-
-
-class _Rehearsed(_Usual):  # type: ignore[misc]
-    """A kernel that notes down how one thread calls it, and does nothing; others it serves."""
-
-    notes: dict[Need, None] = {}  # noqa: RUF012  # a set that keeps the order
-    thread = 0  # the one that rehearses
-
-    def __call__(self, *arguments: Any) -> Any:
-        if threading.get_ident() != self.thread:
-            return super().__call__(*arguments)
-        with suppress(TypeError):  # what cannot be described is compiled when it is needed
-            described = json.dumps([describe(a) for a in arguments])
-            self.notes[Need(_IDENTITIES[id(self)], described)] = None
-        return None
-
-
-_IDENTITIES: dict[int, str] = {}
-_stage = threading.RLock()  # for one rehearsal at a time: each leaves the kernels as it found them
 
 
 @contextmanager
@@ -93,20 +68,44 @@ def rehearsal() -> Iterator[list[Need]]:
     list of Need
         Filled at the end of the block: what was called, each once, in the order of the first calls.
     """
-    with _stage:
-        _IDENTITIES.update({id(kernel): identity for identity, kernel in KERNELS.items()})
-        usual = [(kernel, kernel.__class__) for kernel in KERNELS.values()]
-        needs: list[Need] = []
-        _Rehearsed.thread = threading.get_ident()
-        for kernel, _ in usual:
-            kernel.__class__ = _Rehearsed
-        try:
+    needs: list[Need] = []
+    if config.DISABLE_JIT:  # nothing is compiled, so nothing needs to be
+        yield needs
+        return
+    names = {id(kernel): identity for identity, kernel in KERNELS.items()}
+    notes: dict[Need, None] = {}  # a set that keeps the order
+
+    def note(kernel: Any, arguments: tuple[Any, ...]) -> None:
+        with suppress(TypeError):  # what cannot be described is compiled when it is needed
+            described = json.dumps([describe(a) for a in arguments])
+            notes[Need(names[id(kernel)], described)] = None
+
+    try:
+        with noting(note), _rehearsing():
             yield needs
-        finally:
-            for kernel, its_class in usual:
-                kernel.__class__ = its_class
-            needs += _Rehearsed.notes
-            _Rehearsed.notes.clear()
+    finally:
+        needs += notes
+
+
+class _Rehearsals(threading.local):
+    on = False
+
+
+_this_thread = _Rehearsals()
+
+
+@contextmanager
+def _rehearsing() -> Iterator[None]:
+    outer, _this_thread.on = _this_thread.on, True
+    try:
+        yield
+    finally:
+        _this_thread.on = outer
+
+
+def rehearsing() -> bool:
+    """Whether this thread only rehearses."""
+    return _this_thread.on
 
 
 def describe(value: Any) -> Any:

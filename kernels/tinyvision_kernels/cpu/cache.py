@@ -20,6 +20,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -162,6 +163,12 @@ def identity(value: Any) -> str:
         return repr(value)
     cells = ", ".join(identity(cell.cell_contents) for cell in function.__closure__ or ())
     return f"{function.__module__}.{function.__qualname__}({cells})"
+
+
+def short_name(kernel: str) -> str:
+    """Return the file and name in an identity: of a loop over chunks, of what it does with each."""
+    innermost: str = re.findall(r"([\w.<>]+)\(\)", kernel)[-1]
+    return innermost.removeprefix(f"{__package__}.")
 
 
 # ----------------------------------------------------------------------------

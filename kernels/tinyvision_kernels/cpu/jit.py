@@ -75,6 +75,18 @@ _OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 KERNELS: dict[str, Any] = {}  # the compiled functions that Python calls, by their identity
 
 
+class Plain:
+    """A kernel that is not compiled: the Python function, in a class as compiled ones have one."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.py_func = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the Python function."""
+        return self.py_func(*arguments)
+
+
 def kernel_jit(function: Function) -> Function:
     """Compile a kernel: parallel over ``prange``, the interpreter's lock released, cached on disk.
 
@@ -82,7 +94,7 @@ def kernel_jit(function: Function) -> Function:
     Python. A kernel is called from Python only; what kernels share is an :func:`inline_jit` helper.
     """
     compiled = _enter(function, parallel=_ONLY_PRANGE)
-    return _one_at_a_time(compiled) if compiled is not function and _only_workqueue() else compiled
+    return _one_at_a_time(compiled) if only_workqueue() else compiled
 
 
 def body_jit(function: Function) -> Function:
@@ -91,11 +103,11 @@ def body_jit(function: Function) -> Function:
 
 
 def _enter(function: Function, **options: Any) -> Function:
-    if config.DISABLE_JIT:
-        return function
-    kernel = as_kernel(njit(fastmath=FAST, **options, **_OPTIONS)(function))
-    # where Dispatcher.enable_caching sets Numba's own
-    kernel._cache = KernelCache(function, lambda name: _compile_hook(name))
+    kernel: Any = Plain(function)
+    if not config.DISABLE_JIT:
+        kernel = as_kernel(njit(fastmath=FAST, **options, **_OPTIONS)(function))
+        # where Dispatcher.enable_caching sets Numba's own
+        kernel._cache = KernelCache(function, lambda name: _compile_hook(name))
     KERNELS[identity(function)] = kernel
     return kernel
 
@@ -171,12 +183,14 @@ def set_compile_hook(hook: Callable[[str], None]) -> Callable[[str], None]:
 # Entry from several threads
 # ----------------------------------------------------------------------------
 
-_entry = threading.Lock()
+entry_lock = threading.Lock()  # where only Numba's work queue is there
 
 
 @functools.cache
-def _only_workqueue() -> bool:
+def only_workqueue() -> bool:
     """Whether Numba may take its work queue, which crashes if two threads enter it at once."""
+    if config.DISABLE_JIT:
+        return False
     if config.THREADING_LAYER != "default":
         return config.THREADING_LAYER in ("workqueue", "forksafe")
     for layer in config.THREADING_LAYER_PRIORITY:
@@ -193,7 +207,7 @@ def _one_at_a_time(kernel: Function) -> Function:
 
     @functools.wraps(kernel)
     def enter(*arguments: Any) -> Any:
-        with _entry:
+        with entry_lock:
             return kernel(*arguments)
 
     return enter  # type: ignore[return-value]

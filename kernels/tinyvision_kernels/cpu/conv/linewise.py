@@ -17,6 +17,7 @@ from numba.np.ufunc import get_thread_id
 
 from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, formula_jit, kernel_jit
+from ..longer import longer
 from ..panels import pack
 from ..scratch import borrow
 from ..tile import BLOCK_BYTES, HOST, MIDDLE, SINGLE, TALL, make_tile
@@ -67,7 +68,7 @@ def forward(
     bands = cut_bands(down, across, x.shape[3], groups, x.itemsize, epilogue.rows)
     block = BLOCK_BYTES // x.itemsize
     if O // groups % (block // 2):
-        bias = np.concatenate([bias, np.zeros(block, bias.dtype)])  # the tile reads whole vectors
+        bias = longer(bias[None], O + block, "bias")[0]  # the tile reads whole vectors
     sums = -(-bands.cut[0] * bands.frame[0] * bands.frame[1] * x.shape[3] // 64) * 64
     kept = TALL  # positions whose sums are kept; of two whole lines for each block, if pooled
     if epilogue.argmax is not None:

@@ -23,6 +23,7 @@ from numba.np.ufunc import get_thread_id
 
 from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, formula_jit, kernel_jit
+from ..longer import longer
 from ..product import even_wide
 from ..rows import copy, leave, zero
 from ..scratch import borrow
@@ -77,8 +78,7 @@ def forward(
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C, O) and bias (O,)."""
     O, OW = geometry.channels[1], geometry.positions[1]
     plan = _plan(geometry, x.itemsize, epilogue.rows)
-    filters = np.zeros((w.size // O, plan.filters), w.dtype)
-    filters[:, :O] = w.reshape(-1, O)
+    filters = longer(w.reshape(-1, O), plan.filters, "filters")
     work = borrow("work", config.NUMBA_NUM_THREADS * plan.size, x.dtype)
     _multiply_rows(
         y.reshape(-1), x.reshape(-1), filters.reshape(-1), bias, work.reshape(-1, plan.size),

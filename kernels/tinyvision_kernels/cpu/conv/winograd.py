@@ -16,6 +16,7 @@ from numba.np.ufunc import get_thread_id
 from ..bfloat16 import bits, is_bfloat16
 from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, kernel_jit
+from ..longer import longer
 from ..panels import pack
 from ..product import multiply_matrix
 from ..rows import copy
@@ -100,8 +101,7 @@ def _convolve(
     size = PLANES * (block * (C_whole + O_whole) + 2 * 16) + PLANES * max(C_whole, O_whole)
     size = -(-size // 64) * 64
     work = borrow("work", config.NUMBA_NUM_THREADS * size, u.dtype)
-    wide_bias = np.zeros(O_whole, bias.dtype)
-    wide_bias[:O] = bias
+    wide_bias = longer(bias[None], O_whole, "bias")[0]
     _convolve_blocks(
         bits(y).reshape(-1), bits(x).reshape(-1), u, wide_bias, work.reshape(-1, size),
         y.shape, x.shape, positions, (top, left), (down, across), block, (C_whole, O_whole),
