@@ -7,19 +7,13 @@ import numpy as np
 import pytest
 
 from benchmarks.contest import hold, torch_or_none
+from benchmarks.networks.nets import NETS
 from tinyvision import backend, models, nn, optim
 from tinyvision.nn.summary import summarize
 from tinyvision.tensor import Tensor
 
 torch = torch_or_none()
 
-NETS = {
-    "mlp": (128, (28, 28, 1)),
-    "lenet5": (64, (28, 28, 1)),
-    "small_cnn": (64, (28, 28, 1)),
-    "vgg_small": (128, (32, 32, 3)),
-    "resnet20": (128, (32, 32, 3)),
-}
 SLOW_ON_REFERENCE = {"vgg_small", "resnet20"}  # half a minute a step says nothing new
 
 

@@ -5,7 +5,10 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("tinyvision", "numpy", "numba", "llvmlite", "torch")
+PACKAGES = (
+    "tinyvision", "numpy", "numba", "llvmlite", "torch", "jax", "onnxruntime",
+    "opencv-python-headless",
+)  # fmt: skip
 
 
 def processor() -> str:

@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.table README.md benchmarks/README.md kernels/README.md`` writes the tables of
 these pages anew. What a results file holds shows which table it becomes: ``contests`` (of the
-benchmarks), ``rungs`` (of the ladder), ``starts`` (of the first step) or ``processors``.
+benchmarks), ``networks``, ``rungs`` (of the ladder), ``starts`` (of the first step) or
+``processors``.
 """
 
 import json
@@ -25,6 +26,10 @@ class Table(NamedTuple):
 
 def tables(results: dict[str, Any]) -> list[Table]:
     """Return the tables of a results file."""
+    if "networks" in results:
+        from benchmarks.networks import report
+
+        return report.tables(results)
     if "rungs" in results:
         return [_ladder(results)]
     if "starts" in results:
@@ -169,7 +174,9 @@ def _digits(number: float) -> str:
 def caption(results: dict[str, Any]) -> str:
     """Say on what the figures were measured, and how."""
     m = results["machine"]
-    versions = ", ".join(f"{p} {m[p]}" for p in ("numpy", "numba", "torch") if p in m)
+    rivals = ("jax", "onnxruntime", "opencv-python-headless") if "networks" in results else ()
+    packages = ("numpy", "numba", "torch", *rivals)
+    versions = ", ".join(f"{p.partition('-')[0]} {m[p]}" for p in packages if p in m)
     return (
         f"{m['processor']} ({m['vectors']}), {m['threads']} threads, {m['system']}, "
         f"Python {m['python']}, {versions}; {_method(results)}"
@@ -177,6 +184,10 @@ def caption(results: dict[str, Any]) -> str:
 
 
 def _method(results: dict[str, Any]) -> str:
+    if "networks" in results:
+        from benchmarks.networks import report
+
+        return report.METHOD
     if "starts" in results:
         return "fresh processes, medians"
     if "processors" in results:
@@ -216,7 +227,7 @@ def markdown(results: dict[str, Any], groups: list[str] | None = None) -> str:
     for title, columns, lines in tables(results):
         if groups and title not in groups:
             continue
-        if "contests" in results:
+        if "contests" in results or "networks" in results:
             parts += [f"**{title}**", ""]
         parts.append("| " + " | ".join(columns) + " |")
         parts.append("|---|" + "---:|" * (len(columns) - 1))
