@@ -21,7 +21,7 @@ class Contestant:
     name : str
         As the tables call it; the first word is who wrote it.
     module : str
-        The program, in this package; it has ``training``, ``inference`` or both.
+        The program; it has ``training``, ``inference`` or both.
     settings : dict
         Further arguments of these functions, by kind of work; who does not do it has no entry.
     needs : callable
@@ -51,7 +51,7 @@ def _pytorch(name: str, environment: dict[str, str] | None = None, **settings: A
         kinds["inference"] = settings
     return Contestant(
         f"PyTorch {name}",
-        "with_pytorch",
+        "benchmarks.networks.with_pytorch",
         kinds,
         _installed("torch"),
         environment or {},
@@ -61,18 +61,31 @@ def _pytorch(name: str, environment: dict[str, str] | None = None, **settings: A
 
 CONTESTANTS = [
     Contestant(
-        "tinyvision eager", "with_tinyvision", {"training": {}, "inference": {}}, lambda: True
+        "tinyvision eager",
+        "benchmarks.networks.with_tinyvision",
+        {"training": {}, "inference": {}},
+        lambda: True,
     ),
     _pytorch("NCHW", layout="nchw"),
     _pytorch("NHWC", layout="nhwc"),
     _pytorch("NHWC, blocks kept", KEEP_BLOCKS, layout="nhwc"),
     _pytorch("compiled NCHW", layout="nchw", compiled=True),
     _pytorch("compiled NHWC", layout="nhwc", compiled=True),
-    Contestant("JAX", "with_jax", {"training": {}, "inference": {}}, _installed("jax", "jaxlib")),
     Contestant(
-        "ONNX Runtime", "with_onnxruntime", {"inference": {}}, _installed("onnxruntime", "onnx")
+        "JAX",
+        "benchmarks.networks.with_jax",
+        {"training": {}, "inference": {}},
+        _installed("jax", "jaxlib"),
     ),
-    Contestant("OpenCV", "with_opencv", {"inference": {}}, _installed("cv2", "onnx")),
+    Contestant(
+        "ONNX Runtime",
+        "benchmarks.networks.with_onnxruntime",
+        {"inference": {}},
+        _installed("onnxruntime", "onnx"),
+    ),
+    Contestant(
+        "OpenCV", "benchmarks.networks.with_opencv", {"inference": {}}, _installed("cv2", "onnx")
+    ),
     _pytorch("bf16 NCHW", layout="nchw", bf16=True),
     _pytorch("bf16 NHWC", layout="nhwc", bf16=True),
 ]

@@ -31,8 +31,8 @@ def tables(results: dict[str, Any]) -> list[Table]:
         if group in ("memory", "start"):
             continue
         for bf16, title in ((False, group), (True, f"{group} in bfloat16")):
-            kept = {name: _only(nets[name]["contestants"], bf16) for name in NETS if name in nets}
-            if any(kept.values()):
+            found = {name: _only(nets[name]["contestants"], bf16) for name in NETS if name in nets}
+            if kept := {name: rows for name, rows in found.items() if rows}:
                 made.append(_contest(title, kept))
     if "memory" in groups or "start" in groups:
         made.append(_footprint(groups))
@@ -61,6 +61,7 @@ def ratio(rows: Rows, rivals: str) -> float | None:
 
 def _contest(title: str, nets: dict[str, Rows]) -> Table:
     """Return the milliseconds of every contestant, and below them the ratios that count."""
+    single = title == "inference of 1"
     everybody = dict.fromkeys(who for rows in nets.values() for who in rows)
     lines = []
     for who in everybody:
@@ -69,14 +70,14 @@ def _contest(title: str, nets: dict[str, Rows]) -> Table:
             for rows in nets.values()
             if who in rows and (ours := _ours(rows)) and who != ours
         ]
-        cells = [_ms(rows.get(who), latency="batch 1" in title) for rows in nets.values()]
+        cells = [_ms(rows.get(who), latency=single) for rows in nets.values()]
         lines.append((who, *cells, _shown(_mean(ratios))))
     for label, rivals in BEST.items():
         each = [ratio(rows, rivals) for rows in nets.values()]
         if any(each):
             mean = _mean([value for value in each if value])
             lines.append((label, *map(_shown, each), _shown(mean)))
-    unit = "ms (99th percentile)" if "batch 1" in title else "ms"
+    unit = "ms (99th percentile)" if single else "ms"
     return Table(title, (unit, *nets, "mean ratio"), lines)
 
 

@@ -122,7 +122,7 @@ class _Service:
     """What a request can ask for."""
 
     def __init__(self, module: str) -> None:
-        self.program = import_module(f"{__package__}.{module}")
+        self.program = import_module(module)
         self.imported = _resident("VmRSS")
         self.work: Callable[[], Any]
 
