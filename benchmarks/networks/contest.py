@@ -83,6 +83,7 @@ def hold(
         for N in batches:
             entries = [Entry(worker) for worker in workers]
             check(workers, kind, name, plain, N)
+            print(f"{kind}, {name}, batch {N}: {len(workers)} contestants agree", flush=True)
             if kind == "training":
                 for worker in workers:
                     worker.build(kind, name, whole, N, lr=TIMED_RATE)

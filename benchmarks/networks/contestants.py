@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
+import tinyvision
+
 # glibc keeps what is freed instead of returning it to the system and faulting it in again
 KEEP_BLOCKS = {
     name: str(1 << 30)
@@ -44,6 +46,11 @@ def _installed(*packages: str) -> Callable[[], bool]:
     return lambda: all(find_spec(package) is not None for package in packages)
 
 
+def _tinyvision(name: str, needs: Callable[[], bool], **settings: Any) -> Contestant:
+    kinds = {"training": settings, "inference": settings}
+    return Contestant(f"tinyvision {name}", "benchmarks.networks.with_tinyvision", kinds, needs)
+
+
 def _pytorch(name: str, environment: dict[str, str] | None = None, **settings: Any) -> Contestant:
     """Describe one of PyTorch's modes; inference is in float32, and makes no large garbage."""
     kinds = {"training": settings}
@@ -60,12 +67,8 @@ def _pytorch(name: str, environment: dict[str, str] | None = None, **settings: A
 
 
 CONTESTANTS = [
-    Contestant(
-        "tinyvision eager",
-        "benchmarks.networks.with_tinyvision",
-        {"training": {}, "inference": {}},
-        lambda: True,
-    ),
+    _tinyvision("plan", lambda: hasattr(tinyvision, "compile"), plan=True),
+    _tinyvision("eager", lambda: True, plan=False),
     _pytorch("NCHW", layout="nchw"),
     _pytorch("NHWC", layout="nhwc"),
     _pytorch("NHWC, blocks kept", KEEP_BLOCKS, layout="nhwc"),

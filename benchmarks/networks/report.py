@@ -109,7 +109,7 @@ def _summary(groups: dict[str, Any]) -> Table:
         if group == "training":
             columns += [(group, None), (group, "PyTorch"), (group, "")]
         elif group.startswith("inference"):
-            columns += [(group, None), (group, "ONNX Runtime")]
+            columns += [(group, None), (group, "ONNX")]
     lines = []
     ratios: list[list[float]] = [[] for _ in columns]
     for name in NETS:

@@ -11,14 +11,21 @@ from .network import Array, read
 tv.use("cpu")
 
 
-def training(
-    name: str, file: Path, N: int, lr: float, *, precision: str = ""
-) -> Callable[[], float]:
+def training(name: str, file: Path, N: int, lr: float, *, plan: bool) -> Callable[[], float]:
     """Return a function that does one training step and returns the loss."""
     model = tv.load(file).model.train()
     images, labels = read(file).batch(N)
     optimizer = optim.SGD(model, lr=lr, momentum=0.9)
     criterion = nn.CrossEntropy()
+    if plan:
+        planned = tv.compile(model, images.shape, train=True, loss=criterion)
+
+        def planned_step() -> float:
+            loss = planned.step(images, labels)
+            optimizer.step()
+            return loss
+
+        return planned_step
     x = tv.Tensor(images)
 
     def step() -> float:
@@ -31,10 +38,13 @@ def training(
     return step
 
 
-def inference(name: str, file: Path, N: int) -> Callable[[], Array]:
+def inference(name: str, file: Path, N: int, *, plan: bool) -> Callable[[], Array]:
     """Return a function that computes the logits of a batch."""
     model = tv.load(file).model.eval()
     images, _ = read(file).batch(N)
+    if plan:
+        planned = tv.compile(model, images.shape)
+        return lambda: planned(images)
 
     def predict() -> Array:
         with tv.no_grad():

@@ -96,7 +96,7 @@ def test_memory_and_start_leave_blank_what_was_not_measured(results):
 def test_the_summary_has_a_line_for_each_network(results):
     table = tables(results)[-1]
     assert table.columns == (
-        "network", "training ms", "PyTorch / ours", "best / ours", "of 1 ms", "ONNX Runtime / ours",
+        "network", "training ms", "PyTorch / ours", "best / ours", "of 1 ms", "ONNX / ours",
     )  # fmt: skip
     assert table.lines[0] == ("mlp", "4.00", "1.10", "**0.25**", "0.0200", "**0.80**")
     assert table.lines[1] == ("lenet5", "2.00", "2.00", "2.00", "", "")
