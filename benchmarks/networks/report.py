@@ -83,7 +83,8 @@ def _contest(title: str, nets: dict[str, Rows]) -> Table:
 
 def _footprint(groups: dict[str, Any]) -> Table:
     """Return the memory of a training, and the time to its first step."""
-    columns, cells = [], []
+    columns: list[str] = []
+    cells: list[dict[str, tuple[str, ...]]] = []
     for name, line in groups.get("memory", {}).items():
         rows = line["contestants"]
         columns += [f"peak of {name}, MB", "beyond the imports, MB"]

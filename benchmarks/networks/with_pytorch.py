@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -48,14 +49,14 @@ def inference(
 ) -> Callable[[], Array]:
     """Return a function that computes the logits of a batch."""
     network = read(file)
-    model = _model(name, network, layout).eval()
+    model: Any = _model(name, network, layout).eval()
     x = _images(network.batch(N)[0], layout)
     if compiled:
         model = torch.compile(model)
 
     def predict() -> Array:
         with torch.inference_mode():
-            return model(x).numpy()
+            return np.asarray(model(x))
 
     return predict
 
@@ -65,12 +66,12 @@ def _images(images: Array, layout: str) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=LAYOUTS[layout])
 
 
-def _model(name: str, network: Network, layout: str) -> nn.Module:
+def _model(name: str, network: Network, layout: str) -> Any:
     """Make PyTorch's form of a network with the weights and dropout rates of the file."""
-    model: nn.Module = getattr(peers, name)()
+    model: Any = getattr(peers, name)()
     kinds = {"Conv2d": nn.Conv2d, "BatchNorm2d": nn.BatchNorm2d, "Dense": nn.Linear}
     weights = network.weights
-    own = [m for m in model.modules() if isinstance(m, (*kinds.values(), nn.Dropout))]
+    own: list[Any] = [m for m in model.modules() if isinstance(m, (*kinds.values(), nn.Dropout))]
     steps = [step for step in network.flat() if step.kind in (*kinds, "Dropout")]
     channels = network.input_shape[2]
     for module, step in zip(own, steps, strict=True):

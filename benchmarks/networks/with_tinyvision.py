@@ -21,7 +21,7 @@ def training(name: str, file: Path, N: int, lr: float, *, plan: bool) -> Callabl
         planned = tv.compile(model, images.shape, train=True, loss=criterion)
 
         def planned_step() -> float:
-            loss = planned.step(images, labels)
+            loss: float = planned.step(images, labels)
             optimizer.step()
             return loss
 

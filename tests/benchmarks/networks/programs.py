@@ -18,14 +18,16 @@ def training(
     third: float = 1.0,
     refuse: bool = False,
     exit_with: int | None = None,
-    megabytes: int = 0,
+    kept: int = 0,
+    taken: int = 0,
 ) -> Callable[[], float]:
     """Return a function that returns 3, 2, and ``third``, over and over.
 
-    It prints; writes the begin and end of each call to ``log``; takes some memory for a moment; or
-    raises, or ends the process.
+    It prints; writes the begin and end of each call to ``log``; keeps some megabytes from the
+    beginning and takes others for a moment; or raises, or ends the process.
     """
     losses = []
+    own = np.ones(kept << 17)
     print("not an answer")
 
     def step() -> float:
@@ -34,12 +36,12 @@ def training(
             raise ValueError("no step today")
         if exit_with is not None:
             os._exit(exit_with)
-        np.ones(megabytes << 17)
+        np.ones(taken << 17)
         sleep(0.001)
         if log:
             with Path(log).open("a") as lines:
                 lines.write(f"{os.getpid()} {begin} {perf_counter()}\n")
-        losses.append((3.0, 2.0, third)[len(losses) % 3])
+        losses.append(own.min(initial=1) * (3.0, 2.0, third)[len(losses) % 3])
         return losses[-1]
 
     return step
