@@ -19,7 +19,7 @@ from benchmarks import machine
 from benchmarks.table import print_table
 
 from . import contest, footprint
-from .contestants import select
+from .contestants import CONTESTANTS, select
 from .nets import NETS
 
 KINDS = ("training", "inference", "memory", "start")
@@ -55,28 +55,30 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Return results with those of networks that were measured anew in the place of the old ones.
+def earlier(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """Return the groups of a results file, none where there is no file yet.
 
     Raises
     ------
     SystemExit
-        The two come from different machines, or different versions.
+        They come from another machine, or from other versions.
     """
-    if old["machine"] != new["machine"]:
-        changed = sorted(
-            key
-            for key in old["machine"].keys() | new["machine"].keys()
-            if old["machine"].get(key) != new["machine"].get(key)
-        )
+    if not path.exists():
+        return {}
+    results = json.loads(path.read_text())
+    then = results["machine"]
+    changed = [key for key in {**then, **about} if then.get(key) != about.get(key)]
+    if changed:
         raise SystemExit(
-            f"the file was measured with other {', '.join(changed)}: name a new file, or delete it"
+            f"{path} was measured with other {', '.join(sorted(changed))}: name a new file, or "
+            "delete this one"
         )
-    groups = {
-        group: {**old["networks"].get(group, {}), **new["networks"].get(group, {})}
-        for group in {**old["networks"], **new["networks"]}
-    }
-    return {"machine": new["machine"], "networks": groups}
+    return dict(results["networks"])
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return groups with networks that were measured anew in the place of the old ones."""
+    return {group: {**old.get(group, {}), **new.get(group, {})} for group in {**old, **new}}
 
 
 def main() -> None:
@@ -89,17 +91,20 @@ def main() -> None:
     parser.add_argument("--contestants", nargs="+", help="those whose names begin so")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.3, help="of a round, at least")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of a round, at least")
     parser.add_argument("--quick", action="store_true", help="three rounds of 0.05 s")
     parser.add_argument("--results", type=Path, help="merge the figures into this JSON file")
     options = parser.parse_args()
     about = {**machine.describe(), "threads": options.threads}
-    results = {"machine": about, "networks": measure(options)}
-    print_table(results)
+    old = earlier(options.results, about) if options.results else {}
+    for contestant in CONTESTANTS:
+        if not contestant.needs():
+            print(f"{contestant.name} is left out: not installed")
+    new = measure(options)
     if options.results:
-        if options.results.exists():
-            results = merged(json.loads(options.results.read_text()), results)
+        results = {"machine": about, "networks": merged(old, new)}
         options.results.write_text(json.dumps(results, indent=1) + "\n")
+    print_table({"machine": about, "networks": new})
 
 
 if __name__ == "__main__":

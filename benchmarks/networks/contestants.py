@@ -95,7 +95,7 @@ CONTESTANTS = [
 
 
 def select(kind: str, beginnings: list[str] | None = None) -> list[Contestant]:
-    """Return who does a kind of work and can; say who cannot.
+    """Return who does a kind of work and can.
 
     Parameters
     ----------
@@ -103,14 +103,10 @@ def select(kind: str, beginnings: list[str] | None = None) -> list[Contestant]:
     beginnings : list of str, optional
         Only those whose names begin so.
     """
-    asked = [
+    return [
         contestant
         for contestant in CONTESTANTS
         if kind in contestant.settings
         and (not beginnings or contestant.name.startswith(tuple(beginnings)))
+        and contestant.needs()
     ]
-    able = [contestant for contestant in asked if contestant.needs()]
-    for contestant in asked:
-        if contestant not in able:
-            print(f"{contestant.name} is left out: not installed")
-    return able

@@ -4,7 +4,7 @@ Ratios are a rival's time over ours, ours being the plan where it was measured: 
 type, we lose.
 """
 
-from math import exp, log
+from math import exp, floor, log, log10
 from typing import Any
 
 from benchmarks.table import Table
@@ -148,5 +148,10 @@ def _ms(row: dict[str, Any] | None, latency: bool = False) -> str:
     """Return milliseconds in three digits that count; the latency of the slow ones in brackets."""
     if row is None:
         return ""
-    digits = f"{row['ms']:#.3g}".rstrip(".")
-    return f"{digits} ({row['p99 ms']:#.3g})" if latency else digits
+    shown = _digits(row["ms"])
+    return f"{shown} ({_digits(row['p99 ms'])})" if latency else shown
+
+
+def _digits(ms: float) -> str:
+    """Return three digits that count, and no exponent."""
+    return f"{ms:,.{max(0, 2 - floor(log10(ms)))}f}"

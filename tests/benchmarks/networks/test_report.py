@@ -1,6 +1,5 @@
 """Tables of whole networks, and the file that holds their figures."""
 
-import copy
 import json
 import sys
 
@@ -84,6 +83,14 @@ def test_the_plan_is_ours_where_it_was_measured(results):
     ]
 
 
+@pytest.mark.parametrize(
+    ("ms", "shown"), [(0.012345, "0.0123"), (1.5, "1.50"), (20.94, "20.9"), (1512.3, "1,512")]
+)
+def test_times_show_three_digits_that_count(ms, shown):
+    results = {"machine": MACHINE, "networks": {"training": {"mlp": contest(JAX=ms)}}}
+    assert tables(results)[0].lines[0] == ("JAX", shown, "")
+
+
 def test_memory_and_start_leave_blank_what_was_not_measured(results):
     table = {table.title: table for table in tables(results)}["memory and start"]
     assert table.columns == (
@@ -118,14 +125,19 @@ def test_a_page_shows_the_tables_that_it_asks_for(results):
 
 
 def test_networks_measured_anew_take_the_place_of_the_old(results):
-    new = {"machine": MACHINE, "networks": {"training": {"mlp": contest(JAX=7)}}}
-    merged = program.merged(copy.deepcopy(results), new)
-    assert merged["networks"]["training"]["mlp"] == contest(JAX=7)
-    assert merged["networks"]["training"]["lenet5"] == results["networks"]["training"]["lenet5"]
-    assert merged["networks"]["memory"] == results["networks"]["memory"]
-    new["machine"] = {**MACHINE, "jax": "0.2", "torch": "2"}
-    with pytest.raises(SystemExit, match="other jax, torch: name a new file, or delete it"):
-        program.merged(results, new)
+    groups = results["networks"]
+    merged = program.merged(groups, {"training": {"mlp": contest(JAX=7)}})
+    assert merged["training"] == {"mlp": contest(JAX=7), "lenet5": groups["training"]["lenet5"]}
+    assert merged["memory"] == groups["memory"]
+
+
+def test_figures_of_two_machines_do_not_mix(results, tmp_path):
+    path = tmp_path / "networks.json"
+    assert program.earlier(path, MACHINE) == {}
+    path.write_text(json.dumps(results))
+    assert program.earlier(path, MACHINE) == results["networks"]
+    with pytest.raises(SystemExit, match=r"measured with other jax, torch: name a new file"):
+        program.earlier(path, {**MACHINE, "jax": "0.2", "torch": "2"})
 
 
 def test_the_command_writes_what_it_prints(tmp_path, monkeypatch, capsys):
