@@ -192,10 +192,8 @@ def _activation(kernel: str, case_id: str, x: np.ndarray, rng: np.random.Generat
         "y": images.get(kernel),
         "dy": rng.standard_normal(x.shape),
         "slope": 0.1,
+        "stream": np.array([11, 2**8, 5, 3], np.uint64),
         "rate": 0.4,
-        "seed": 2**40 + 11,
-        "purpose": 3,
-        "step": 5,
     }
     return make(kernel, case_id, given)
 
@@ -383,7 +381,7 @@ _MAKERS: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
     **dict.fromkeys(("sgd_step", "adam_step", "rmsprop_step"), _update),
     **dict.fromkeys(("bias_grad", "relu_bias_grad"), _bias_grad),
     "relu_max_pool_bias_grad": _unpool,
-    **dict.fromkeys(("dropout", "add_relu"), _elementwise),
+    **dict.fromkeys(("dropout", "add", "add_relu"), _elementwise),
     "sum_of_squares": _sum_of_squares,
     "random_bits": _random_bits,
     "random_bits_at": _random_bits_at,

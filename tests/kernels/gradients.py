@@ -16,6 +16,7 @@ GRADIENTS: dict[str, tuple[str, ...]] = {
     "conv2d_relu_max_pool": ("relu_max_pool_bias_grad", "conv2d_dx", "conv2d_dw"),
     "dense": ("dense_dx", "dense_dw", "bias_grad"),
     "dense_relu": ("relu_bias_grad", "dense_dx", "dense_dw"),
+    "add": (),  # both get dy itself
     "add_relu": ("relu_dx",),
     **{
         name: (f"{name}_dx",)
@@ -47,7 +48,7 @@ def gradients(
         known["size"] = known["x"].shape[1:3]
     if case.kernel.startswith("conv2d"):
         known["window"] = known["w"].shape[:2]
-    found = {}
+    found = {"x": dy, "residual": dy} if case.kernel == "add" else {}
     for name in GRADIENTS[case.kernel]:
         if name == "bias_grad" and case.inputs["b"] is None:
             continue

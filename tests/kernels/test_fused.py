@@ -114,6 +114,8 @@ IN_PLACE = [
     ("batch_norm_add_relu_grad", "dx", "dy"),
     ("batch_norm_add_relu_grad", "dresidual", "dy"),
     ("batch_norm_add_relu_grad", "dresidual", "y"),
+    ("add", "y", "x"),
+    ("add", "y", "residual"),
     ("add_relu", "y", "x"),
     ("add_relu", "y", "residual"),
 ]
@@ -313,6 +315,7 @@ MISFITS = [
     ("batch_norm_relu_max_pool_grad", [X, X, X, V, V, V], "dy must be (N, 3, 3, C)"),
     ("batch_norm_relu_max_pool_grad", [V, V, V, V, V, V], "x must be (N, H, W, C)"),
     ("batch_norm_add_relu_grad", [X, V, X, V, V, V], "dy (2, 6, 6, 4) and y (4,) differ"),
+    ("add", [X, V], "differ in shape"),
     ("add_relu", [X, V], "differ in shape"),
 ]
 

@@ -289,11 +289,15 @@ def test_sum_of_squares_adds_in_float64():
     assert total.tolist() == [16_777_217.0]
 
 
+def draw(seed, purpose, step):
+    return np.array([seed % 2**32, seed // 2**32, step, purpose], np.uint64)
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.25, 0.9])
 def test_dropout_drops_its_share_and_keeps_the_mean(rate):
     x = np.full((400, 250), 3.0, np.float32)
     y = np.full_like(x, np.nan)
-    TABLE["dropout"](y, x, rate, 7, 1, 2)
+    TABLE["dropout"](y, x, draw(7, 1, 2), rate)
     assert np.unique(y).tolist() == ([0] if rate else []) + [np.float32(3 / (1 - rate))]
     # The share of 100,000 coin tosses: within five standard deviations.
     assert abs((y == 0).mean() - rate) <= 5 * math.sqrt(rate * (1 - rate) / x.size)
@@ -303,7 +307,7 @@ def test_dropout_draws_anew_for_each_seed_purpose_and_step():
     x, masks = np.ones(4096), []
     for numbers in [(7, 1, 2), (8, 1, 2), (7, 2, 2), (7, 1, 3), (7, 1, 2)]:
         y = np.full_like(x, np.nan)
-        TABLE["dropout"](y, x, 0.5, *numbers)
+        TABLE["dropout"](y, x, draw(*numbers), 0.5)
         masks.append(y > 0)
     agreement = [(mask == masks[0]).mean() for mask in masks]
     assert agreement[-1] == 1
@@ -313,5 +317,5 @@ def test_dropout_draws_anew_for_each_seed_purpose_and_step():
 def test_dropout_compares_words_with_the_rate():
     words, y = np.empty(1000, np.uint32), np.full(1000, np.nan)
     TABLE["random_bits"](words, 1000, 5, 6, 7)
-    TABLE["dropout"](y, np.ones(1000), 0.3, 5, 6, 7)
+    TABLE["dropout"](y, np.ones(1000), draw(5, 6, 7), 0.3)
     np.testing.assert_array_equal(y == 0, words / 2**32 < 0.3)

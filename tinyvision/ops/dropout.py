@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tinyvision_kernels.contract.random import stream_words
+
 from ..backend import Array, Kernels
 from .op import Grads, Op, Saved
 
@@ -20,7 +22,8 @@ class Dropout(Op):
     step: int
 
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
-        return k.dropout(x, self.rate, self.seed, self.purpose, self.step), None
+        stream = k.xp.array(stream_words(self.seed, self.purpose, self.step), dtype="uint64")
+        return k.dropout(x, stream, self.rate), stream
 
     def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
-        return (k.dropout(dy, self.rate, self.seed, self.purpose, self.step),)
+        return (k.dropout(dy, saved, self.rate),)

@@ -128,6 +128,12 @@ def batch_norm_add_relu_grad(
 
 
 @kernel("y", bfloat16=True)
+def add(x: Shape, residual: Shape) -> tuple[Shape, ...]:
+    """y = x + residual, of one shape; the gradient of both is dy itself."""
+    return same(x, residual)
+
+
+@kernel("y", bfloat16=True)
 def add_relu(x: Shape, residual: Shape) -> tuple[Shape, ...]:
     """y = relu(x + residual); backward: relu_dx, whose one result is the gradient of both."""
     return same(x, residual)

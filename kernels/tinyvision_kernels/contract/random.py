@@ -9,13 +9,21 @@ ROUNDS = 10
 WORD = 0xFFFFFFFF
 
 
-@kernel("y", bfloat16=True)
-def dropout(x: Shape, rate: float, seed: int, purpose: int, step: int) -> tuple[Shape, ...]:
-    """y[i] = x[i] / (1 - rate) where word i of Philox(seed, purpose, step) >= rate * 2^32, else 0.
+def stream_words(seed: int, purpose: int, step: int) -> tuple[int, int, int, int]:
+    """Return the words (32 bits each) that name a draw: key low, key high, step, purpose."""
+    return seed & WORD, (seed >> 32) & WORD, step & WORD, purpose & WORD
 
-    Backward is the same kernel on dy with the same four numbers: no mask is stored. Source:
-    Srivastava et al. 2014; the generator: Salmon et al. 2011.
+
+@kernel("y", dtypes={"stream": "uint64"}, bfloat16=True)
+def dropout(x: Shape, stream: Shape, rate: float) -> tuple[Shape, ...]:
+    """y[i] = x[i] / (1 - rate) where word i of the draw is >= rate * 2^32, else 0.
+
+    ``stream`` (4,) names the draw, as :func:`stream_words` puts it; it is an array so that a
+    recorded step draws anew once it holds another number. Backward is the same kernel on dy with
+    the same stream: no mask is stored. Source: Srivastava et al. 2014; the generator: Salmon et al.
+    2011.
     """
+    need(stream == (4,), f"stream must be (4,), it is {stream}")
     need(0 <= rate < 1, f"rate must be in [0, 1), it is {rate}")
     return (x,)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contract import random as contract
 from ..contract.random import KEY_STEPS, MULTIPLIERS, WORD
 from .chunks import Arrays, Settings, chunk_length, chunked
 from .exponential import constant
@@ -32,8 +33,7 @@ def philox(block: Any, stream: Settings) -> Any:
 
 def stream_words(seed: int, purpose: int, step: int) -> Settings:
     """Return all that names a draw but the block, as :func:`philox` takes it."""
-    words = (seed & WORD, (seed >> 32) & WORD, step & WORD, purpose & WORD)
-    return tuple(np.uint64(word) for word in words)
+    return tuple(np.uint64(word) for word in contract.stream_words(seed, purpose, step))
 
 
 @body_jit
@@ -86,7 +86,9 @@ def _drop(x: Any, word: Any, threshold: Any, keep: Any) -> Any:
 
 @body_jit
 def _dropout_part(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    stream, threshold, keep = settings[:4], settings[4], settings[5]
+    threshold, keep = settings
+    words = arrays[2]
+    stream = words[0], words[1], words[2], words[3]
     y, x = arrays[0][start:stop], arrays[1][start:stop]  # chunks start at a multiple of four
     whole = x.size // 4
     for i in range(whole):
@@ -96,17 +98,17 @@ def _dropout_part(arrays: Arrays, settings: Settings, start: int, stop: int) -> 
         y[4 * i + 2] = _drop(x[4 * i + 2], w2, threshold, keep)
         y[4 * i + 3] = _drop(x[4 * i + 3], w3, threshold, keep)
     if 4 * whole < x.size:
-        words = philox(np.uint64(start // 4 + whole), stream)
+        last = philox(np.uint64(start // 4 + whole), stream)
         for i in range(4 * whole, x.size):
-            y[i] = _drop(x[i], words[i - 4 * whole], threshold, keep)
+            y[i] = _drop(x[i], last[i - 4 * whole], threshold, keep)
 
 
 _dropout = chunked(_dropout_part)
 
 
-def dropout(y: Array, x: Array, rate: float, seed: int, purpose: int, step: int) -> None:
+def dropout(y: Array, x: Array, stream: Array, rate: float) -> None:
     """Zero elements with probability ``rate``, scale the others up; draws no mask into memory."""
     # word >= rate * 2^32 for an integer word: it reaches the next integer
     threshold = np.uint64(math.ceil(rate * 2.0**32))
-    settings = (*stream_words(seed, purpose, step), threshold, x.dtype.type(1 - rate))
-    _dropout((y.reshape(-1), x.reshape(-1)), settings, x.size, chunk_length(x.size, 4))
+    settings = threshold, x.dtype.type(1 - rate)
+    _dropout((y.reshape(-1), x.reshape(-1), stream), settings, x.size, chunk_length(x.size, 4))

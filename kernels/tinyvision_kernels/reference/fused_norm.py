@@ -146,6 +146,11 @@ def batch_norm_add_relu_grad(
     batch_norm_grad(xp, dx, dgamma, dbeta, dresidual, x, gamma, mean, inv_std)
 
 
+def add(xp: Any, y: Any, x: Any, residual: Any) -> None:
+    """y = x + residual."""
+    y[...] = x + residual
+
+
 def add_relu(xp: Any, y: Any, x: Any, residual: Any) -> None:
     """y = max(x + residual, 0)."""
     relu(xp, y, x + residual)
