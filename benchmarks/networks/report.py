@@ -87,13 +87,13 @@ def _footprint(groups: dict[str, Any]) -> Table:
     cells: list[dict[str, tuple[str, ...]]] = []
     for name, line in groups.get("memory", {}).items():
         rows = line["contestants"]
-        columns += [f"peak of {name}, MB", "beyond the imports, MB"]
+        columns += [f"peak of {name}, MB", "beyond imports, MB"]
         cells.append({
             who: (f"{row['peak'] / 1e6:.0f}", f"{(row['peak'] - row['imported']) / 1e6:.0f}")
             for who, row in rows.items()
         })  # fmt: skip
     for name, line in groups.get("start", {}).items():
-        columns.append(f"start to first step of {name}, s")
+        columns.append(f"first step of {name}, s")
         cells.append({who: (f"{row['seconds']:.2f}",) for who, row in line["contestants"].items()})
     lines = []
     for who in dict.fromkeys(who for rows in cells for who in rows):

@@ -94,8 +94,8 @@ def test_times_show_three_digits_that_count(ms, shown):
 def test_memory_and_start_leave_blank_what_was_not_measured(results):
     table = {table.title: table for table in tables(results)}["memory and start"]
     assert table.columns == (
-        "training", "peak of vgg_small, MB", "beyond the imports, MB",
-        "start to first step of mlp, s",
+        "training", "peak of vgg_small, MB", "beyond imports, MB",
+        "first step of mlp, s",
     )  # fmt: skip
     assert table.lines == [("JAX", "500", "300", ""), ("PyTorch NCHW", "", "", "2.50")]
 
