@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.networks`` lets tinyvision, PyTorch, JAX, ONNX Runtime and OpenCV do the same
 work on the built-in networks. Each lives in a process of its own with the same threads; one works
-while the others sleep; before anything is timed their results are compared. All of it takes ten
+while the others sleep; before anything is timed their results are compared. All of it takes twelve
 minutes, the first time longer, since some compile. ``--results FILE`` merges the figures into a
 JSON file, so that a part can be measured anew.
 """
@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             elif kind == "memory" and name == OF_MEMORY:
                 keep(kind, name, N, footprint.memory(eager, name, folder, threads))
             elif kind == "start" and name == OF_START:
-                keep(kind, name, N, footprint.start(eager, name, folder, threads, rounds))
+                keep(kind, name, N, footprint.start(eager, name, folder, threads))
     return results
 
 

@@ -32,7 +32,7 @@ def memory(
 
 
 def start(
-    contestants: Sequence[Contestant], name: str, folder: Path, threads: int, rounds: int
+    contestants: Sequence[Contestant], name: str, folder: Path, threads: int, rounds: int = 3
 ) -> dict[str, Any]:
     """Return the seconds from starting a process to its first finished training step.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.networks import contest
+from benchmarks.networks import contest, footprint
 from benchmarks.networks.contestants import Contestant
 from benchmarks.networks.worker import Worker
 
@@ -89,3 +89,16 @@ def test_the_peak_of_memory_is_that_of_the_work(start):
     for memory, megabytes in ((before, 0), (built, 50), (after, 150)):
         taken = (memory["peak"] - memory["imported"]) / (1 << 20)
         assert megabytes - 5 < taken < megabytes + 20
+
+
+def test_a_footprint_is_that_of_fresh_processes(tmp_path):
+    small, large = stand_in("small"), stand_in("large", kept=200)
+    memory = footprint.memory([small, large], "mlp", tmp_path, 1)
+    assert list(memory) == ["small", "large"]
+    assert memory["large"]["peak"] - memory["small"]["peak"] > 180 << 20
+    log = tmp_path / "log"
+    starts = footprint.start([stand_in("starter", log=str(log))], "mlp", tmp_path, 1, rounds=3)
+    lines = log.read_text().splitlines()
+    assert len({line.split()[0] for line in lines}) == len(lines) == 4  # one step in each process
+    assert 0.01 < starts["starter"]["least"] <= starts["starter"]["seconds"]
+    assert starts["starter"]["seconds"] <= starts["starter"]["most"]
