@@ -18,6 +18,7 @@ LARGE = (
     Conv("many channels, strided", (1, 61, 19, 33), (3, 3), 40, (2, 2), SAME),
     Conv("small images", (11, 4, 5, 18), (3, 3), 35, (2, 1), SAME),
     Conv("deep", (2, 6, 5, 7), (2, 2), 800),
+    Conv("many filters, one image", (1, 8, 9, 5), (3, 3), 256, pad=SAME),
     Conv("padded on one side", (2, 6, 32, 3), (3, 3), 9, pad=(2, 0, 2, 0)),
     Conv("padded on the other side", (2, 6, 32, 3), (3, 3), 9, pad=(0, 2, 0, 2)),
     Conv("columns left over", (2, 9, 12, 5), (3, 3), 9, (2, 4), (0, 0, 1, 0)),

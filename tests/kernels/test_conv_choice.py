@@ -48,6 +48,12 @@ def geometry(
     return Geometry(N, size, positions, (C, O), window, stride, pad, dilation, groups)
 
 
+def test_sixteen_patches_of_many_channels_are_transformed_but_not_for_the_weights():
+    for direction, module in zip(DIRECTIONS, (winograd, winograd, direct), strict=True):
+        assert choose(direction, geometry(1, (16, 16), 64, 128), SINGLE) is module
+        assert choose(direction, geometry(1, (16, 16), 32, 64), SINGLE) is not winograd
+
+
 @every_direction
 @pytest.mark.parametrize(
     ("what", "module"),

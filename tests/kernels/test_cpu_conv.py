@@ -16,6 +16,7 @@ from tests.kernels.processors import each_older_processor, on_an_older_processor
 from tinyvision_kernels.contract import KERNELS
 from tinyvision_kernels.cpu import TABLE, scratch, tile
 from tinyvision_kernels.cpu.conv.bands import backward_axes, cut_bands, forward_axis
+from tinyvision_kernels.cpu.panels import filter_panels
 from tinyvision_kernels.cpu.tile import PROCESSORS
 
 SAME = ((1, 1), (1, 1, 1, 1), (1, 1), 1)  # stride, pad, dilation, groups of a plain 3 x 3
@@ -104,6 +105,22 @@ def test_several_images_in_a_band_and_a_last_band_that_is_shorter():
     down = across = forward_axis(4, 3, 1, 1, 1)
     assert cut_bands(down, across, 8, 1, 4).cut[0] > 1
     check_conv(np.random.default_rng(5), 37, 4, 4, 8, 20, (3, 3), *SAME)
+
+
+def test_a_single_image_is_cut_into_more_bands():
+    down, across = forward_axis(16, 3, 1, 1, 1), forward_axis(16, 3, 1, 1, 1)
+    assert cut_bands(down, across, 8, 1, 4).cut == (1, 16)
+    assert cut_bands(down, across, 8, 1, 4, images_in_all=1).cut == (1, 2)
+    assert cut_bands(down, across, 8, 1, 4, images_in_all=64).cut == (1, 16)
+
+
+def test_filters_stay_where_they_stand_if_they_are_used_few_times():
+    w = np.zeros((3, 3, 5, 256), np.float32)
+    assert np.shares_memory(filter_panels(w, 1, 64).numbers, w)
+    assert not np.shares_memory(filter_panels(w, 1, 10_000).numbers, w)
+    narrow = np.zeros((3, 3, 5, 64), np.float32)
+    assert np.shares_memory(filter_panels(narrow, 1, 10_000).numbers, narrow)
+    assert not np.shares_memory(filter_panels(narrow, 2, 64).numbers, narrow)
 
 
 def test_several_bands_in_an_image_and_a_last_band_that_is_shorter():

@@ -20,10 +20,13 @@ from .pairs import copy_rows_of_steps, copy_step
 from .rows import zero
 from .scratch import borrow
 from .tile import BLOCK_BYTES, HOST
+from .transpose import turn
 
 # A line of memory may stand in only a few places of the nearest cache, told by the last bits of its
 # address. Rows that lie a multiple of so many bytes apart all want the same ones.
 CROWDED = 1024
+NEAR = 256  # bytes between rows of filters that do no harm
+FEW_USES = 256  # of each number of a filter, which do not earn its copy back
 
 
 class Panels(NamedTuple):
@@ -48,6 +51,19 @@ def matrix_panels(b: Array, transposed: bool = False) -> Panels:
         return Panels(flat, columns, block)
     steps = (1, depth) if transposed else (columns, 1)
     return pack(flat, np.zeros(1, np.int64), (depth, columns), steps, (1, 0))
+
+
+def filter_panels(w: Array, groups: int, uses: int) -> Panels:
+    """Lay out the filters w (KH, KW, C, O) of a convolution: rows (KH, KW, C), columns O.
+
+    They are left where they stand if their rows are near each other, or used few times.
+    """
+    KH, KW, C, O = w.shape
+    whole = groups == 1 and O % (HOST.vector_bytes // w.itemsize) == 0 and w.dtype != BITS
+    if whole and (O * w.itemsize <= NEAR or uses <= FEW_USES):
+        return Panels(w.reshape(-1), O, BLOCK_BYTES // w.itemsize)
+    taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
+    return pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
 
 
 def pack(
@@ -92,7 +108,7 @@ def _pack(
     depth, columns = shape
     row_step, column_step = steps
     group_count, group_step = groups
-    block = BLOCK_BYTES // panels.itemsize
+    block, lanes = BLOCK_BYTES // panels.itemsize, HOST.vector_bytes // panels.itemsize
     rows = (depth + together - 1) // together
     blocks = (columns + block - 1) // block
     for task in prange(group_count * blocks * taps.size):
@@ -111,7 +127,9 @@ def _pack(
                 last = to + whole * block
                 copy_step(panels, last, b, of + 2 * whole * row_step, -1, width)
         else:
-            for k in range(depth):
+            turned = depth // lanes * lanes if row_step == 1 else 0  # by whole vectors
+            turn(panels, to, block, b, of, column_step, width, turned)
+            for k in range(turned, depth):
                 for j in range(np.uintp(width)):
                     at = np.uintp(of + k * row_step) + j * np.uintp(column_step)
                     panels[np.uintp(to + k * block) + j] = b[at]

@@ -18,7 +18,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from .jit import Array, config, formula_jit
 from .tile import HOST
@@ -126,3 +126,19 @@ def transpose(
                 _whole(c, to, c_row, a, of, a_row)
             else:
                 _part(c, to, c_row, a, of, a_row, rows - i, columns - j)
+
+
+def turn(
+    c: Array, c_at: int, c_row: int, a: Array, a_at: int, a_row: int, rows: int, columns: int
+) -> None:
+    """Transpose, where both arrays are of one type: bfloat16 are not made pairs of this way."""
+    transpose(c, c_at, c_row, a, a_at, a_row, rows, columns)
+
+
+@overload(turn, jit_options={"forceinline": True})
+def _turn(c, c_at, c_row, a, a_at, a_row, rows, columns):  # type: ignore[no-untyped-def]
+    if c.dtype == a.dtype:
+        return lambda c, c_at, c_row, a, a_at, a_row, rows, columns: transpose(
+            c, c_at, c_row, a, a_at, a_row, rows, columns
+        )
+    return lambda c, c_at, c_row, a, a_at, a_row, rows, columns: None

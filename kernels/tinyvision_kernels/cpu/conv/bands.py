@@ -34,6 +34,8 @@ from ..tile import TALL
 
 BAND_BYTES = 1 << 18  # what a band may take of a second-level cache
 BAND_POSITIONS = 256  # windows in a band
+LEAST_POSITIONS = 2 * TALL  # windows in a band, even if there are then fewer tasks than
+TASKS = 8  # into which the windows of few images are cut
 
 
 class Axis(NamedTuple):
@@ -95,18 +97,24 @@ class Bands(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def cut_bands(
-    down: Axis, across: Axis, channels: int, groups: int, itemsize: int, together: int = 1
-) -> Bands:
+    down: Axis, across: Axis, channels: int, groups: int, itemsize: int, together: int = 1,
+    images_in_all: int | None = None,
+) -> Bands:  # fmt: skip
     """Cut by the sizes alone, so that the number of threads cannot change a bit.
 
-    A band has a multiple of ``together`` rows of windows, unless the image ends with it.
+    A band has a multiple of ``together`` rows of windows, unless the image ends with it. Where the
+    number of images is given, few images are cut into more bands.
     """
     width = across.reach(across.windows)
+    most = BAND_POSITIONS
+    if images_in_all is not None:
+        share = images_in_all * down.windows * across.windows // TASKS
+        most = max(LEAST_POSITIONS, min(most, share))
 
     def fits(images: int, rows: int) -> bool:
         numbers = images * down.reach(rows) * width * channels
         windows = images * rows * across.windows
-        return numbers * itemsize <= BAND_BYTES and windows <= BAND_POSITIONS
+        return numbers * itemsize <= BAND_BYTES and windows <= most
 
     images, rows = 1, down.windows
     while rows > 1 and not fits(1, rows):

@@ -33,6 +33,7 @@ SLIM_TABLES = 1.3  # the time of a slim tile that finds positions through a tabl
 FEWEST_CHANNELS = 12  # for vectors over channels to pay
 FEWEST_TAPS = 25  # of one channel, for sums long enough to be turned when they are done
 MANY_PATCHES = 32  # twice the tallest tile, whose rows they fill
+SOME_PATCHES, MANY_CHANNELS = 16, 64
 FEW_TAPS = 192  # of a window, in all its channels: tiles over runs were measured up to 150
 LEAST_SAVING = 1.5  # products of the direct algorithm for one of Winograd's, which at best saves 4
 LEAST_SAVING_OF_PAIRS = 3.0  # in bfloat16, if the direct algorithm multiplies pairs at double speed
@@ -91,7 +92,7 @@ def _by_rule(direction: str, geometry: Geometry, dtype: np.dtype) -> ModuleType:
         return pointwise
     paired = dtype.name == "bfloat16" and pairs.NATIVE
     saving = LEAST_SAVING_OF_PAIRS if paired else LEAST_SAVING
-    if winograd.applies(geometry, dtype) and _winograd_pays(geometry, saving):
+    if winograd.applies(geometry, dtype) and _winograd_pays(direction, geometry, saving):
         return winograd
     if direction == "forward" and linewise.applies(geometry, dtype):
         return _forward(geometry, lanes)
@@ -121,20 +122,23 @@ def _few(geometry: Geometry, lanes: int) -> bool:
     )
 
 
-def _winograd_pays(geometry: Geometry, least_saving: float) -> bool:
+def _winograd_pays(direction: str, geometry: Geometry, least_saving: float) -> bool:
     """Whether the products that Winograd's method saves cost more than its transforms.
 
     The transforms work on whole vectors of channels, so that few channels leave them idle, and the
-    filters are transformed once a call, which few patches do not earn back. Patches that reach over
-    the edge of a small image compute what nobody needs. (Patches of 2 x 2 outputs fit closer but
-    save less: 16 products for 36. They would save more only where an output has 2 x 2 pixels.)
+    filters are transformed once a call, which few patches do not earn back: sixteen do where
+    channels are so many that products outweigh all else (0.72 and 0.82 of the time for 16 x 16
+    pixels of 64 and 128 channels). Patches that reach over the edge of a small image compute what
+    nobody needs. (Patches of 2 x 2 outputs fit closer but save less: 16 products for 36. They would
+    save more only where an output has 2 x 2 pixels.)
     """
     patches = winograd.patches(geometry)
     OH, OW = geometry.positions
     products = geometry.images * OH * OW * 9, patches * PLANES  # of each pair of channels
+    wide = min(geometry.channels) >= MANY_CHANNELS and direction != "weight_gradient"
     return (
         min(geometry.channels) >= FEWEST_CHANNELS
-        and patches >= MANY_PATCHES
+        and patches >= (SOME_PATCHES if wide else MANY_PATCHES)
         and products[0] >= least_saving * products[1]
     )
 

@@ -11,6 +11,7 @@ where w.T stands for w with input and output channels exchanged.
 """
 
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 from numba import prange
@@ -20,13 +21,13 @@ from ..bfloat16 import bits, sum_type
 from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, kernel_jit
 from ..pairs import copy_rows_of_steps, for_panels, images_in_a_step, sum_along_last
-from ..panels import Panels, pack
+from ..panels import Panels, filter_panels, pack
 from ..product import multiply, whole_tiles
 from ..rows import leave, zero
 from ..scratch import borrow
 from ..sums import add_slices_of_blocks, slice_count
 from ..tile import BLOCK_BYTES, TALL
-from .bands import Axis, Bands, backward_axes, copy_band, cut_bands
+from .bands import TASKS, Axis, Bands, backward_axes, copy_band, cut_bands
 from .geometry import Geometry
 
 STRIP = 4 * TALL  # positions whose sums are finished together
@@ -45,9 +46,7 @@ def forward(
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and bias (O,)."""
     groups = geometry.groups
     x, w = sum_along_last(x, "x", groups), for_panels(w, "w")
-    KH, KW, C, O = w.shape  # C of one group
-    taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
-    panels = pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
+    panels = filter_panels(w, groups, geometry.images * prod(geometry.positions))
     _convolve(bits(y), x, panels, bias, *geometry.axes(), groups, epilogue)
 
 
@@ -101,8 +100,10 @@ def _convolve(
 ) -> None:  # fmt: skip
     """Convolve x (N, H, W, C) into those pixels of y (N, OH, OW, O) that the two axes name."""
     C, O = x.shape[3], y.shape[3]
-    bands = cut_bands(down, across, C, groups, bias.itemsize, epilogue.rows)
+    bands = cut_bands(down, across, C, groups, bias.itemsize, epilogue.rows, len(x))
     block = BLOCK_BYTES // bias.itemsize
+    blocks = groups * -(-(O // groups) // block)
+    parts = min(blocks, max(1, TASKS // max(1, _band_count(bands, len(x), down.windows))))
     if epilogue.argmax is None:
         rows, targets = STRIP, _targets(bands.cut, down, across, y.shape)
     else:  # the sums of a whole band are kept, for one block of channels
@@ -113,7 +114,7 @@ def _convolve(
         (down.windows, across.windows, down.step), bands.cut, bands.frame, bands.corner,
         bands.positions, bands.taps, bands.depth,
         targets, (down.first, across.first, down.every), (groups, C // groups, O // groups),
-        bias.dtype.type(epilogue.low), epilogue.flat_argmax,
+        (w.block_step, w.row_step), parts, bias.dtype.type(epilogue.low), epilogue.flat_argmax,
     )  # fmt: skip
 
 
@@ -169,6 +170,8 @@ def _multiply_bands(
     targets: Array,
     target: tuple[int, int, int],  # the first row and column of y, and its rows from band to band
     channels: tuple[int, int, int],  # groups, and the channels of one in x and in y
+    panel_steps: tuple[int, int],  # from panel to panel, and from row to row of one
+    parts: int,  # of the panels; a task computes one
     low: float,
     argmax: Array | None,
 ) -> None:
@@ -179,15 +182,17 @@ def _multiply_bands(
     blocks = (o + block - 1) // block
     sums = cut[0] * frame[0] * frame[1] * x_shape[3]  # where they begin, behind the band
     bands = (down + cut[1] - 1) // cut[1]  # in an image
-    for task in prange((N + cut[0] - 1) // cut[0] * bands):
-        n, i = task // bands * cut[0], task % bands * cut[1]
+    for task in prange((N + cut[0] - 1) // cut[0] * bands * parts):
+        part, index = task % parts, task // parts
+        n, i = index // bands * cut[0], index % bands * cut[1]
         images, rows = min(cut[0], N - n), min(cut[1], down - i)
         band = work[get_thread_id()]
         totals = band.view(bias.dtype)  # where factors are pairs of bfloat16, sums are float32
         copy_band(band, x, x_shape, n, images, i * step + corner[0], corner[1], frame, 1)
         start = ((n * OH + target[0] + i * target[2]) * OW + target[1]) * O
         count = images * rows * across
-        for panel in range(groups * blocks):
+        begin, end = part * groups * blocks // parts, (part + 1) * groups * blocks // parts
+        for panel in range(begin, end):
             g, column = panel // blocks, panel % blocks * block
             width = min(block, o - column)
             channel = g * o + column
@@ -200,7 +205,7 @@ def _multiply_bands(
                     multiply(
                         totals, at, block,
                         band, g * c, positions, first, taps[k:],
-                        panels, (panel * depth + k) * block, block,
+                        panels, panel * panel_steps[0] + k * panel_steps[1], panel_steps[1],
                         whole_tiles(height), width, min(DEPTH, depth - k), k > 0,
                     )  # fmt: skip
                 if argmax is not None:

@@ -11,6 +11,8 @@ The price is that tiles end where the line does. The last one of a line is moved
 ends there, too, and computes some positions a second time.
 """
 
+from math import prod
+
 import numpy as np
 from numba import prange
 from numba.np.ufunc import get_thread_id
@@ -18,7 +20,7 @@ from numba.np.ufunc import get_thread_id
 from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, formula_jit, kernel_jit
 from ..longer import longer
-from ..panels import pack
+from ..panels import filter_panels
 from ..scratch import borrow
 from ..tile import BLOCK_BYTES, HOST, MIDDLE, SINGLE, TALL, make_tile
 from ..vector import lane_count, load, store_first
@@ -61,11 +63,10 @@ def forward(
 ) -> None:
     """y (N, OH, OW, O) from x (N, H, W, C), w (KH, KW, C / groups, O) and bias (O,)."""
     groups = geometry.groups
-    KH, KW, C, O = w.shape  # C of one group
-    taps = np.arange(KH * KW, dtype=np.int64) * (C * O)
-    panels = pack(w.reshape(-1), taps, (C, O // groups), (O, 1), (groups, O // groups))
+    C, O = w.shape[2:]  # C of one group
+    panels = filter_panels(w, groups, geometry.images * prod(geometry.positions))
     down, across = geometry.axes()
-    bands = cut_bands(down, across, x.shape[3], groups, x.itemsize, epilogue.rows)
+    bands = cut_bands(down, across, x.shape[3], groups, x.itemsize, epilogue.rows, len(x))
     block = BLOCK_BYTES // x.itemsize
     if O // groups % (block // 2):
         bias = longer(bias[None], O + block, "bias")[0]  # the tile reads whole vectors
@@ -78,7 +79,7 @@ def forward(
     _multiply_lines(
         y.reshape(-1), x.reshape(-1), panels.numbers, bias, work, y.shape, x.shape,
         (down.step, across.step), bands.cut, bands.frame, bands.corner, bands.taps, bands.depth,
-        (groups, C, O // groups), sums, geometry.positions,
+        (groups, C, O // groups), (panels.block_step, panels.row_step), sums, geometry.positions,
         x.dtype.type(epilogue.low), epilogue.flat_argmax,
     )  # fmt: skip
 
@@ -99,6 +100,7 @@ def _multiply_lines(
     taps: Array,
     depth: int,
     channels: tuple[int, int, int],  # groups, and the channels of one in x and in y
+    panel_steps: tuple[int, int],  # from panel to panel, and from row to row of one
     sums: int,  # where they begin in the working memory, behind the band
     positions: tuple[int, int],  # of the window, down and across
     low: float,
@@ -135,7 +137,7 @@ def _multiply_lines(
                         c, c_at, c_row = work, sums + (panel * 2 + r % 2) * OW * block, block
                     _multiply_line(
                         c, c_at, c_row, work, of + g * c_of_group + j * step, step, taps,
-                        panels, panel * depth * block, depth, bias, channel, count,
+                        panels, panel * panel_steps[0], panel_steps[1], depth, bias, channel, count,
                         columns <= lanes, low,
                     )  # fmt: skip
                     if argmax is not None:
@@ -155,11 +157,10 @@ def _multiply_lines(
 @formula_jit
 def _multiply_line(
     c: Array, to: int, c_row: int, a: Array, of: int, a_row: int, taps: Array,
-    b: Array, b_at: int, depth: int, bias: Array, channel: int, count: int, slim: bool,
+    b: Array, b_at: int, b_row: int, depth: int, bias: Array, channel: int, count: int, slim: bool,
     low: float,
 ) -> None:  # fmt: skip
     """Compute one block of channels of ``count`` positions, in tiles that never reach further."""
-    b_row = BLOCK_BYTES // c.itemsize
     middle = MIDDLE_SLIM if slim else MIDDLE
     done = 0
     while done < count:

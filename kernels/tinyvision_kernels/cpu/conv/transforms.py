@@ -27,7 +27,7 @@ from typing import Any
 
 from ..jit import Array, formula_jit, inline_jit
 from ..rows import at_least
-from ..vector import lane_count, load, store
+from ..vector import lane_count, load, store, zeros
 
 POINTS = 6  # at which the polynomials are evaluated, in each dimension
 PATCH = 4  # outputs, in each dimension
@@ -138,6 +138,56 @@ def transform_input(
         t = input_points(*_load_6(x, of + 4 * pixel, row))
         u = input_points(*_load_6(x, of + 5 * pixel, row))
         # what was a row of pixels becomes a row of points
+        _store_6(v, to, plane, input_points(p[0], q[0], r[0], s[0], t[0], u[0]))
+        _store_6(v, to + 6 * plane, plane, input_points(p[1], q[1], r[1], s[1], t[1], u[1]))
+        _store_6(v, to + 12 * plane, plane, input_points(p[2], q[2], r[2], s[2], t[2], u[2]))
+        _store_6(v, to + 18 * plane, plane, input_points(p[3], q[3], r[3], s[3], t[3], u[3]))
+        _store_6(v, to + 24 * plane, plane, input_points(p[4], q[4], r[4], s[4], t[4], u[4]))
+        _store_6(v, to + 30 * plane, plane, input_points(p[5], q[5], r[5], s[5], t[5], u[5]))
+
+
+@formula_jit
+def _load_6_within(a: Array, at: int, step: int, first: int, last: int) -> Any:
+    """Load six vectors, of which those outside of first .. last-1 are zeros."""
+    return (
+        load(a, at) if first <= 0 < last else zeros(a),
+        load(a, at + step) if first <= 1 < last else zeros(a),
+        load(a, at + 2 * step) if first <= 2 < last else zeros(a),
+        load(a, at + 3 * step) if first <= 3 < last else zeros(a),
+        load(a, at + 4 * step) if first <= 4 < last else zeros(a),
+        load(a, at + 5 * step) if first <= 5 < last else zeros(a),
+    )
+
+
+@inline_jit
+def transform_input_at_edge(
+    v: Array, v_at: int, plane: int, x: Array, x_at: int, row: int, pixel: int, channels: int,
+    place: tuple[int, int], size: tuple[int, int],
+) -> None:  # fmt: skip
+    """As :func:`transform_input`, for a patch at ``place`` of an image that ends within it.
+
+    Pixels outside of the image of ``size`` are zeros, and are not read.
+    """
+    top, bottom = -place[0], size[0] - place[0]  # rows top .. bottom-1 of the patch are there
+    left, right = -place[1], size[1] - place[1]
+    for c in range(0, channels, lane_count(v)):
+        of, to = x_at + c, v_at + c
+        p = input_points(*_load_6_within(x, of, row, top, bottom if left <= 0 < right else top))
+        q = input_points(
+            *_load_6_within(x, of + pixel, row, top, bottom if left <= 1 < right else top)
+        )
+        r = input_points(
+            *_load_6_within(x, of + 2 * pixel, row, top, bottom if left <= 2 < right else top)
+        )
+        s = input_points(
+            *_load_6_within(x, of + 3 * pixel, row, top, bottom if left <= 3 < right else top)
+        )
+        t = input_points(
+            *_load_6_within(x, of + 4 * pixel, row, top, bottom if left <= 4 < right else top)
+        )
+        u = input_points(
+            *_load_6_within(x, of + 5 * pixel, row, top, bottom if left <= 5 < right else top)
+        )
         _store_6(v, to, plane, input_points(p[0], q[0], r[0], s[0], t[0], u[0]))
         _store_6(v, to + 6 * plane, plane, input_points(p[1], q[1], r[1], s[1], t[1], u[1]))
         _store_6(v, to + 12 * plane, plane, input_points(p[2], q[2], r[2], s[2], t[2], u[2]))

@@ -18,19 +18,28 @@ from ..epilogue import PLAIN, Epilogue, pool_rectangle
 from ..jit import Array, config, kernel_jit
 from ..longer import longer
 from ..panels import pack
-from ..product import multiply_matrix
+from ..product import multiply_matrix, whole_tiles
 from ..rows import copy
 from ..scratch import borrow
-from ..tile import BLOCK_BYTES, HOST, TALL
+from ..tile import BLOCK_BYTES, HOST, MIDDLE, TALL
 from ..widen import widened
 from .geometry import Geometry
 from .patches import copy_patch, whole_vectors
-from .transforms import PATCH, PLANES, POINTS, transform_input, transform_output, transform_weights
+from .transforms import (
+    PATCH,
+    PLANES,
+    POINTS,
+    transform_input,
+    transform_input_at_edge,
+    transform_output,
+    transform_weights,
+)
 from .winograd_dw import weight_gradient
 
 __all__ = ["applies", "forward", "input_gradient", "weight_gradient"]
 
 CACHE_NUMBERS = 140_000  # of v and m together, that a block of patches may take
+TASKS = 8  # into which few patches are cut
 DEPTH = 128  # channels summed in one go: sums of sums round less than one long sum
 
 
@@ -98,6 +107,9 @@ def _convolve(
     C_whole, O_whole = whole_vectors(C, u.itemsize), whole_vectors(O, u.itemsize)
     fitting = CACHE_NUMBERS // (PLANES * (C_whole + O_whole)) // TALL * TALL
     block = max(TALL, min(fitting, 16 * TALL))
+    share = -(-x.shape[0] * down * across // TASKS)
+    unit = TALL if share > TALL else MIDDLE
+    block = max(MIDDLE, min(block, -(-share // unit) * unit))
     size = PLANES * (block * (C_whole + O_whole) + 2 * 16) + PLANES * max(C_whole, O_whole)
     size = -(-size // 64) * 64
     work = borrow("work", config.NUMBA_NUM_THREADS * size, u.dtype)
@@ -157,15 +169,18 @@ def _convolve_blocks(
             n, i = divmod((first + p) // across, down)
             row, column = PATCH * i - corner[0], PATCH * ((first + p) % across) - corner[1]
             inside = row >= 0 and row + 6 <= H and column >= 0 and column + 6 <= W
+            at = ((n * H + row) * W + column) * C
             if inside and C_whole == C:
-                at = ((n * H + row) * W + column) * C
                 transform_input(work, p * C_whole, v_plane, x, at, W * C, C, C)
+            elif C_whole == C:
+                place, size = (row, column), (H, W)
+                transform_input_at_edge(work, p * C, v_plane, x, at, W * C, C, C, place, size)
             else:
                 copy_patch(work, patch_at, C_whole, x, x_shape, n, row, column, POINTS, 0, C)
                 transform_input(
                     work, p * C_whole, v_plane, work, patch_at, 6 * C_whole, C_whole, C_whole
                 )
-        whole_rows = (count + TALL - 1) // TALL * TALL
+        whole_rows = min(whole_tiles(count), block)
         for point in range(PLANES):
             for panel in range(panels):
                 for c in range(0, C, DEPTH):
