@@ -14,7 +14,8 @@ from .nets import NETS
 Rows = dict[str, dict[str, Any]]  # figures by contestant
 METHOD = (
     "a process of its own for each contestant, medians of interleaved rounds; ratios: a rival's "
-    "time over ours, in bold type where we lose; blocks kept: glibc told to keep freed memory"
+    "time over ours, in bold type where we lose; spread: between the rounds' quartiles, the "
+    "network's where it is largest; blocks kept: glibc told to keep freed memory"
 )
 BEST = {  # the lines of ratios below a table: whose best time
     "best of PyTorch / ours": "PyTorch",
@@ -71,14 +72,15 @@ def _contest(title: str, nets: dict[str, Rows]) -> Table:
             if who in rows and (ours := _ours(rows)) and who != ours
         ]
         cells = [_ms(rows.get(who), latency=single) for rows in nets.values()]
-        lines.append((who, *cells, _shown(_mean(ratios))))
+        spread = max(rows[who]["spread"] for rows in nets.values() if who in rows)
+        lines.append((who, *cells, _shown(_mean(ratios)), f"{spread:.0%}"))
     for label, rivals in BEST.items():
         each = [ratio(rows, rivals) for rows in nets.values()]
         if any(each):
             mean = _mean([value for value in each if value])
-            lines.append((label, *map(_shown, each), _shown(mean)))
+            lines.append((label, *map(_shown, each), _shown(mean), ""))
     unit = "ms (99th percentile)" if single else "ms"
-    return Table(title, (unit, *nets, "mean ratio"), lines)
+    return Table(title, (unit, *nets, "mean ratio", "spread"), lines)
 
 
 def _footprint(groups: dict[str, Any]) -> Table:

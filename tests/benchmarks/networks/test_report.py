@@ -18,7 +18,12 @@ def contest(batch: int = 8, bf16: tuple[str, ...] = (), **ms: float) -> dict:
     return {
         "batch": batch,
         "contestants": {
-            who.replace("_", " "): {"ms": t, "spread": 0.1, "p99 ms": 2 * t, "bf16": who in bf16}
+            who.replace("_", " "): {
+                "ms": t,
+                "spread": batch / 100,
+                "p99 ms": 2 * t,
+                "bf16": who in bf16,
+            }
             for who, t in ms.items()
         },
     }
@@ -31,7 +36,9 @@ def results() -> dict:
         "networks": {
             "training": {
                 # in the order in which they were measured, not that of the networks
-                "lenet5": contest(tinyvision_eager=2, PyTorch_NCHW=8, PyTorch_NHWC=4, JAX=12.5),
+                "lenet5": contest(
+                    30, tinyvision_eager=2, PyTorch_NCHW=8, PyTorch_NHWC=4, JAX=12.5
+                ),
                 "mlp": contest(
                     tinyvision_eager=4, PyTorch_NCHW=4.4, PyTorch_NHWC=8, JAX=1,
                     PyTorch_bf16=0.5, bf16=("PyTorch_bf16",),
@@ -59,27 +66,27 @@ def test_a_line_for_each_contestant_and_the_ratios_that_count(results):
         "training", "training in bfloat16", "inference of 1", "memory and start", "summary",
     ]  # fmt: skip
     training = made["training"]
-    assert training.columns == ("ms", "mlp", "lenet5", "mean ratio")
+    assert training.columns == ("ms", "mlp", "lenet5", "mean ratio", "spread")
     assert training.lines == [
-        ("tinyvision eager", "4.00", "2.00", ""),
-        ("PyTorch NCHW", "4.40", "8.00", "2.10"),  # of 1.1 and 4
-        ("PyTorch NHWC", "8.00", "4.00", "2.00"),
-        ("JAX", "1.00", "12.5", "1.25"),  # of 0.25 and 6.25
-        ("best of PyTorch / ours", "1.10", "2.00", "1.48"),
-        ("best of all / ours", "**0.25**", "2.00", "**0.71**"),
+        ("tinyvision eager", "4.00", "2.00", "", "30%"),
+        ("PyTorch NCHW", "4.40", "8.00", "2.10", "30%"),  # of 1.1 and 4
+        ("PyTorch NHWC", "8.00", "4.00", "2.00", "30%"),
+        ("JAX", "1.00", "12.5", "1.25", "30%"),  # of 0.25 and 6.25
+        ("best of PyTorch / ours", "1.10", "2.00", "1.48", ""),
+        ("best of all / ours", "**0.25**", "2.00", "**0.71**", ""),
     ]
     # who computes in bfloat16 is no rival of ours in float32
-    assert made["training in bfloat16"].lines == [("PyTorch bf16", "0.500", "")]
+    assert made["training in bfloat16"].lines == [("PyTorch bf16", "0.500", "", "8%")]
 
 
 def test_the_plan_is_ours_where_it_was_measured(results):
     lines = {table.title: table.lines for table in tables(results)}["inference of 1"]
     assert lines == [
-        ("tinyvision plan", "0.0200 (0.0400)", ""),
-        ("tinyvision eager", "4.00 (8.00)", "200.00"),
-        ("ONNX Runtime", "0.0160 (0.0320)", "**0.80**"),
-        ("ONNX Runtime / ours", "**0.80**", "**0.80**"),
-        ("best of all / ours", "**0.80**", "**0.80**"),
+        ("tinyvision plan", "0.0200 (0.0400)", "", "8%"),
+        ("tinyvision eager", "4.00 (8.00)", "200.00", "8%"),
+        ("ONNX Runtime", "0.0160 (0.0320)", "**0.80**", "8%"),
+        ("ONNX Runtime / ours", "**0.80**", "**0.80**", ""),
+        ("best of all / ours", "**0.80**", "**0.80**", ""),
     ]
 
 
@@ -88,7 +95,7 @@ def test_the_plan_is_ours_where_it_was_measured(results):
 )
 def test_times_show_three_digits_that_count(ms, shown):
     results = {"machine": MACHINE, "networks": {"training": {"mlp": contest(JAX=ms)}}}
-    assert tables(results)[0].lines[0] == ("JAX", shown, "")
+    assert tables(results)[0].lines[0] == ("JAX", shown, "", "8%")
 
 
 def test_memory_and_start_leave_blank_what_was_not_measured(results):
@@ -116,8 +123,8 @@ def test_a_page_shows_the_tables_that_it_asks_for(results):
     assert page[:4] == [
         "**training**",
         "",
-        "| ms | mlp | lenet5 | mean ratio |",
-        "|---|---:|---:|---:|",
+        "| ms | mlp | lenet5 | mean ratio | spread |",
+        "|---|---:|---:|---:|---:|",
     ]
     assert "**summary**" in page
     assert "**inference of 1**" not in page
