@@ -26,6 +26,7 @@ from .transforms import (
     PLANES,
     POINTS,
     transform_input,
+    transform_input_at_edge,
     transform_output_gradient,
     transform_weight_gradient,
 )
@@ -105,9 +106,12 @@ def _multiply_patches(
                 row, column = PATCH * i - corner[0], PATCH * j - corner[1]
                 inside = row >= 0 and row + POINTS <= H and column >= 0 and column + POINTS <= W
                 v = p * C_whole
+                at = ((n * H + row) * W + column) * C
                 if inside and C_whole == C:
-                    at = ((n * H + row) * W + column) * C
                     transform_input(work, v, v_plane, x, at, W * C, C, C)
+                elif C_whole == C:
+                    place, size = (row, column), (H, W)
+                    transform_input_at_edge(work, v, v_plane, x, at, W * C, C, C, place, size)
                 else:
                     copy_patch(work, patch_at, C_whole, x, x_shape, n, row, column, POINTS, 0, C)
                     transform_input(
