@@ -192,7 +192,7 @@ def _activation(kernel: str, case_id: str, x: np.ndarray, rng: np.random.Generat
         "y": images.get(kernel),
         "dy": rng.standard_normal(x.shape),
         "slope": 0.1,
-        "stream": np.array([11, 2**8, 5, 3], np.uint64),
+        "stream": rng.integers(0, 2**32, 4, np.uint64),
         "rate": 0.4,
     }
     return make(kernel, case_id, given)

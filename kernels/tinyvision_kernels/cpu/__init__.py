@@ -11,8 +11,9 @@ loops want, and beside it the compiled loops. What they are built with, from the
   ``prefetch``, and for bfloat16 ``bfloat16``, ``widen``, ``pairs``;
 - products of matrices: ``tile``, ``product``, ``panels``, ``one_row``, ``rows``, ``longer``,
   ``epilogue``;
-- passes over images: ``columns``, ``windows``, ``sums``, ``bias_grad``, ``part_norm``,
-  ``norm_passes``, ``pooled_passes``.
+- passes over images: ``windows``, ``sums``, ``bias_grad``, ``unpool``, and those of batch norm and
+  its kin, ``norm_passes``, ``parts``, ``part_norm``, ``part_norm_grad``, ``apply_norm``,
+  ``pooled_passes``.
 """
 
 from collections.abc import Callable, Mapping
@@ -62,15 +63,8 @@ TABLE: Mapping[str, Callable[..., None]] = {
     for name, function in vars(family).items()
     if name in KERNELS
 }
-
-# Their launchers compute from what arrays hold, so that a program cannot record them.
-IMPURE = frozenset([
-    "sum_of_squares", "relu_bias_grad", "relu_max_pool_bias_grad", "layer_norm_grad",
-    "batch_norm_infer", "batch_norm_infer_relu", "batch_norm_infer_grad",
-    "batch_norm_apply", "batch_norm_apply_relu", "batch_norm_apply_relu_max_pool",
-    "batch_norm_apply_add_relu", "batch_norm_relu_max_pool_grad", "batch_norm_add_relu_grad",
-    "global_avg_pool2d",
-])  # fmt: skip
+# Kernels whose launchers compute from what arrays hold, so that a program cannot record them.
+IMPURE: frozenset[str] = frozenset()
 
 
 def thread_count() -> int:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
+from numba import get_num_threads, prange, set_num_threads
 
 from .bfloat16 import bits, number, stored, sum_type
-from .jit import Array, Function, body_jit, kernel_jit
+from .jit import Array, Function, body_jit, config, kernel_jit
 
 SMALLEST = 16384  # elements; below this, entering a parallel region (2 us) costs more than it saves
 MOST = 128  # chunks; enough to balance many cores, few enough to add their sums up quickly
@@ -55,6 +55,21 @@ def chunked(body: Kernel) -> Kernel:
             body(arrays, settings, 0, size)
 
     return kernel
+
+
+def launch(kernel: Callable[..., None], pieces: int, *arguments: Any) -> None:
+    """Call a kernel whose parallel loops have so many pieces: for a single one no thread is woken.
+
+    To wake a thread that sleeps takes up to 60 us, and it would find nothing to do.
+    """
+    if pieces > 1 or config.DISABLE_JIT or (threads := get_num_threads()) == 1:
+        kernel(*arguments)
+        return
+    set_num_threads(1)
+    try:
+        kernel(*arguments)
+    finally:
+        set_num_threads(threads)
 
 
 def over_images(kernel: Kernel, arrays: Arrays, settings: Settings = ()) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..contract import Pair, windows
 from .activation import relu
 from .bfloat16 import is_bfloat16, sum_type
+from .bias_grad import mask_and_sum
 from .conv import Pads, conv2d, depthwise
 from .conv.choice import choose
 from .conv.geometry import Geometry
@@ -20,9 +21,9 @@ from .dense import dense
 from .epilogue import RELU, Epilogue
 from .fused_norm import batch_norm_statistics
 from .jit import Array
-from .norm_passes import mask_and_sum
-from .pooled_passes import apply_relu_max_pool, unpool_and_sum
+from .pooled_passes import apply_relu_max_pool
 from .scratch import borrow
+from .unpool import unpool_and_sum
 
 # ----------------------------------------------------------------------------
 # Forward
@@ -56,7 +57,7 @@ def conv2d_relu_max_pool(
     z = borrow("before pooling", prod(shape), x.dtype).reshape(shape)
     conv2d(z, x, w, b, *how)
     nothing, one = np.zeros(O, sum_type(x)), np.ones(O, sum_type(x))
-    apply_relu_max_pool(y, argmax, z, nothing, one, nothing)
+    apply_relu_max_pool(y, argmax, z, one, nothing, nothing, one)
 
 
 def conv2d_statistics(
@@ -98,9 +99,9 @@ def dense_relu(y: Array, x: Array, w: Array, b: Array | None) -> None:
 
 def relu_bias_grad(dz: Array, db: Array, dy: Array, y: Array) -> None:
     """Mask dy by the ReLU's output, and sum what passes."""
-    db[:] = mask_and_sum(dz, dy, y)
+    mask_and_sum(dz, db, dy, y)
 
 
 def relu_max_pool_bias_grad(dz: Array, db: Array, dy: Array, argmax: Array, size: Pair) -> None:
     """Send dy to the cells that won, and sum it."""
-    db[:] = unpool_and_sum(dz, dy, argmax)
+    unpool_and_sum(dz, db, dy, argmax)

@@ -11,6 +11,7 @@ from .exponential import constant
 from .jit import Array, body_jit, formula_jit
 from .prefetch import prefetch
 from .scratch import borrow
+from .sums import add_chunks
 from .vector import lane_count, load, load_first, store, store_first, zeros
 
 _AHEAD = 512  # numbers: how far before its use memory is asked for
@@ -80,7 +81,7 @@ def global_avg_pool2d(y: Array, x: Array) -> None:
     geometry, tasks = (H, W, C, slices, rows), N * slices
     _global_sums((sums, bits(x).reshape(-1)), geometry, tasks, chunk_rows(tasks, rows * W * C))
     if slices > 1:
-        y[:] = sums.reshape(N, slices, C).sum(axis=1)
+        add_chunks(bits(y), sums.reshape(N, slices, C))
 
 
 @body_jit

@@ -1,15 +1,18 @@
 """Normalisation: two passes over the data each way, one for the sums and one for the result.
 
-Batch norm and group norm are one kernel (:mod:`.part_norm`).
+Batch norm and group norm are one kernel each way (:mod:`.part_norm`, :mod:`.part_norm_grad`).
 """
 
 import numpy as np
 
+from .apply_norm import apply, inverse_deviation
 from .chunks import Arrays, Settings, chunk_rows, chunked
-from .columns import Columns
 from .exponential import constant
 from .jit import Array, body_jit
-from .part_norm import gradients, normalise
+from .part_norm import normalise
+from .part_norm_grad import gradients
+from .scratch import borrow
+from .sums import add_chunks
 
 # ----------------------------------------------------------------------------
 # Batch norm: each channel has statistics, (1, C)
@@ -38,7 +41,7 @@ def batch_norm_infer(
     y: Array, x: Array, gamma: Array, beta: Array, mean: Array, var: Array, eps: float
 ) -> None:
     """Normalise with given statistics."""
-    Columns(x).scale(y, mean, gamma / np.sqrt(var + eps), beta)
+    apply(y, x, gamma, beta, mean, inverse_deviation(var, eps))
 
 
 def batch_norm_grad(
@@ -67,7 +70,7 @@ def batch_norm_infer_grad(
     eps: float,
 ) -> None:
     """dx = gamma * inv_std * dy: nothing flows back through constant statistics."""
-    inv_std = 1 / np.sqrt(var + var.dtype.type(eps))
+    inv_std = inverse_deviation(var, eps)
     gradients(dx, dgamma, dbeta, dy, x, gamma, mean[None], inv_std[None], constant=True)
 
 
@@ -145,8 +148,10 @@ def layer_norm(
 @body_jit
 def _layer_norm_grad_rows(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
     gamma, mean, inv_std = arrays[3:6]
-    sums = arrays[6][start // settings[0]]  # (2, D) float64
-    dgamma, dbeta = sums[0], sums[1]
+    chunk, sums = start // settings[0], arrays[6]  # (2, chunks, D) float64
+    dgamma, dbeta = sums[0, chunk], sums[1, chunk]
+    dgamma[:] = 0
+    dbeta[:] = 0
     for m in range(start, stop):
         dx, dy, x = arrays[0][m], arrays[1][m], arrays[2][m]
         center, scale = mean[m], inv_std[m]
@@ -181,6 +186,8 @@ def layer_norm_grad(
     """With g = dy * gamma: dx = inv_std * (g - mean(g) - xhat * mean(g * xhat))."""
     M, D = x.shape
     rows = chunk_rows(M, D)
-    sums = np.zeros((-(-M // rows), 2, D))
+    chunks = -(-M // rows)
+    sums = borrow("sums of chunks", 2 * chunks * D, np.float64).reshape(2, chunks, D)
     _layer_norm_grad((dx, dy, x, gamma, mean, inv_std, sums), (rows,), M, rows)
-    dgamma[:], dbeta[:] = sums.sum(axis=0)  # in the order of the chunks
+    for total, those in zip((dgamma, dbeta), sums, strict=True):
+        add_chunks(total[None], those[None])

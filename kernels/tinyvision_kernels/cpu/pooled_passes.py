@@ -1,4 +1,4 @@
-"""The passes of kernels fused with 2x2 max-pooling: over windows, all channels of one at a time.
+"""Batch norm with ReLU and 2x2 max-pooling: passes over windows, all channels of one at a time.
 
 An argmax says which cell of its window (0 1 / 2 3) is the largest, or OFF if none is positive. The
 arrays are flat; a last odd row or column of x belongs to no window. Formulas are for numbers and
@@ -8,21 +8,21 @@ for SIMD vectors: the loops over channels take whole vectors first, then the num
 from typing import Any
 
 import numpy as np
+from numba import prange
 
 from ..contract.fused_conv import OFF
 from .bfloat16 import bits, number, stored, sum_type
-from .chunks import Arrays, Settings, chunk_rows, chunked
+from .chunks import chunk_rows, launch
 from .exponential import constant
-from .jit import Array, body_jit, exact_formula_jit
+from .jit import Array, exact_formula_jit, inline_jit, kernel_jit
 from .mask import choose, load_bytes, store_bytes
-from .norm_passes import add_up, gradient, in_rows, normalised, room_for_sums, row_width
+from .norm_passes import gradient, normalised
+from .parts import Sizes, known, level_and_slope, room_for_sums
 from .prefetch import prefetch
-from .rows import copy
-from .rows import zero as clear
 from .scratch import borrow
 from .vector import lane_count, load, store, zeros
 
-_OFF = np.uint8(OFF)
+Shape = tuple[int, ...]  # H, W, C of x
 
 # ----------------------------------------------------------------------------
 # Forward
@@ -46,11 +46,12 @@ def largest(a: Any, b: Any, c: Any, d: Any, off: Any) -> tuple[Any, Any]:
     return best, choose(best > 0, index, off)  # NaN is not positive
 
 
-@body_jit
-def _apply_relu_max_pool_to(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    y, argmax, x, vectors = arrays
-    H, W, C = settings
-    mean, scale, beta = vectors[0], vectors[1], vectors[2]
+@inline_jit
+def _pool(
+    y: Array, argmax: Array, x: Array, rows: Array, shape: Shape, start: int, stop: int
+) -> None:
+    H, W, C = shape
+    mean, scale, beta = rows[0], rows[1], rows[2]
     OH, OW = H // 2, W // 2
     L = lane_count(x)
     off, vector_off = constant(OFF, number(x[0])), zeros(x) + OFF
@@ -85,18 +86,47 @@ def _apply_relu_max_pool_to(arrays: Arrays, settings: Settings, start: int, stop
                 argmax[out + c] = np.uint8(index)
 
 
-_apply_relu_max_pool = chunked(_apply_relu_max_pool_to)
+@kernel_jit
+def _apply_relu_max_pool(
+    y: Array,
+    argmax: Array,
+    x: Array,
+    vectors: tuple[Array, ...],
+    statistics: tuple[Array, ...],
+    rows: Array,
+    sizes: Sizes,
+    shape: Shape,
+    lines: tuple[int, int],
+) -> None:
+    known(vectors, statistics, rows, 0, sizes)
+    total, length = lines
+    for chunk in prange(sizes[1]):
+        start = chunk * length
+        _pool(y, argmax, x, rows[0], shape, start, min(start + length, total))
 
 
 def apply_relu_max_pool(
-    y: Array, argmax: Array, x: Array, mean: Array, scale: Array, beta: Array
+    y: Array, argmax: Array, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array
 ) -> None:
-    """Max-pool max((x - mean) * scale + beta, 0)."""
+    """Max-pool max((x - mean) * inv_std * gamma + beta, 0)."""
+    sizes, lines = _cut(x)
+    rows = borrow("vectors", 3 * x.shape[3], sum_type(x)).reshape(1, 3, -1)
+    flat = bits(y).reshape(-1), argmax.reshape(-1), bits(x).reshape(-1)
+    statistics = mean[None], inv_std[None]
+    how = (gamma, beta), statistics, rows, sizes, x.shape[1:], lines
+    launch(_apply_relu_max_pool, sizes[1], *flat, *how)
+
+
+def _cut(x: Array) -> tuple[Sizes, tuple[int, int]]:
+    """Cut x into chunks of rows of windows: as one part, and how many rows in all and in a chunk.
+
+    A row of vectors has C numbers: all channels of one window are looked at together.
+    """
     N, H, W, C = x.shape
-    rows = N * (H // 2)
-    vectors = in_rows(C, x, mean, scale, beta)
-    arrays = (bits(y).reshape(-1), argmax.reshape(-1), bits(x).reshape(-1), vectors)
-    _apply_relu_max_pool(arrays, (H, W, C), rows, chunk_rows(rows, 2 * W * C))
+    lines = N * (H // 2)
+    length = chunk_rows(lines, 2 * W * C)
+    chunks = max(1, -(-lines // length))
+    return (1, chunks, x.size, C, C, C, length), (lines, length)
 
 
 # ----------------------------------------------------------------------------
@@ -110,13 +140,15 @@ def cell(index: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return choose(index == 0, a, choose(index == 1, b, choose(index == 2, c, d)))
 
 
-@body_jit
-def _pooled_sums_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    sums, partial, dy, argmax, x, vectors = arrays
-    H, W, C, length = settings
-    mean, chunk = vectors[0], start // length
-    first, second = sums[chunk, 0], sums[chunk, 1]
-    first_few, second_few = partial[chunk, 0], partial[chunk, 1]  # those of a row of windows
+@inline_jit
+def _sum_up(
+    sums: Array, few: Array, dy: Array, argmax: Array, x: Array, rows: Array, shape: Shape,
+    start: int, stop: int,
+) -> None:  # fmt: skip
+    """Sum g and g * (x - mean), where g is dy at the cells that won."""
+    H, W, C = shape
+    mean, first, second = rows[0], sums[0], sums[1]
+    first_few, second_few = few[0], few[1]  # those of a row of windows
     OH, OW = H // 2, W // 2
     L = lane_count(x)
     first[:] = 0
@@ -149,11 +181,12 @@ def _pooled_sums_of(arrays: Arrays, settings: Settings, start: int, stop: int) -
             second[c] += np.float64(second_few[c])
 
 
-@body_jit
-def _pooled_gradient_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    dx, dy, argmax, x, vectors = arrays
-    H, W, C = settings
-    mean, scale, level, slope = vectors[0], vectors[1], vectors[2], vectors[3]
+@inline_jit
+def _fill(
+    dx: Array, dy: Array, argmax: Array, x: Array, rows: Array, shape: Shape, start: int, stop: int
+) -> None:
+    H, W, C = shape
+    mean, scale, level, slope = rows[0], rows[1], rows[3], rows[4]
     OH, OW = H // 2, W // 2
     L = lane_count(x)
     zero = constant(0, number(x[0]))
@@ -195,79 +228,54 @@ def _pooled_gradient_of(arrays: Arrays, settings: Settings, start: int, stop: in
                     dx[np.uintp(at) + c] = stored(value, dx)
 
 
-_pooled_sums = chunked(_pooled_sums_of)
-_pooled_gradient = chunked(_pooled_gradient_of)
+@kernel_jit
+def _pooled_gradients(
+    dx: Array,
+    outputs: tuple[Array, ...],
+    dy: Array,
+    argmax: Array,
+    x: Array,
+    vectors: tuple[Array, ...],
+    statistics: tuple[Array, ...],
+    room: tuple[Array, ...],
+    sizes: Sizes,
+    shape: Shape,
+    lines: tuple[int, int],
+) -> None:
+    (dgamma, dbeta), (sums, few, rows), inv_std = outputs, room, statistics[1]
+    (total, length), C = lines, shape[2]
+    known(vectors, statistics, rows, 0, sizes)
+    for chunk in prange(sizes[1]):
+        start, stop = chunk * length, min((chunk + 1) * length, total)
+        _sum_up(sums[chunk], few[chunk], dy, argmax, x, rows[0], shape, start, stop)
+    level_and_slope(vectors[0], inv_std, sums, rows, 0, sizes, C / max(x.size, 1))
+    for chunk in prange(sizes[1]):
+        start, stop = chunk * length, min((chunk + 1) * length, total)
+        _fill(dx, dy, argmax, x, rows[0], shape, start, stop)
+    for c in range(C):
+        dbeta[c] = sums[0, 0, c]
+        dgamma[c] = sums[0, 1, c] * inv_std[0, c]
 
 
-def pooled_sums(dy: Array, argmax: Array, x: Array, mean: Array) -> Array:
-    """Sum g and g * (x - mean), where g is dy at the cells that won: (2, C) float64."""
-    N, H, W, C = x.shape
-    rows = N * (H // 2)
-    length = chunk_rows(rows, 2 * W * C)
-    sums = room_for_sums(-(-rows // length), 2, C)
-    partial = borrow("sums of rows", sums.size, sum_type(x)).reshape(sums.shape)
-    flat = (bits(dy).reshape(-1), argmax.reshape(-1), bits(x).reshape(-1))
-    arrays = (sums, partial, *flat, in_rows(C, x, mean))
-    _pooled_sums(arrays, (H, W, C, length), rows, length)
-    return add_up(sums, C)
-
-
-def fill_pooled_gradient(dx: Array, dy: Array, argmax: Array, x: Array, *vectors: Array) -> None:
-    """dx of batch norm for dy at the cells that won; vectors: mean, scale, level, slope."""
-    N, H, W, C = x.shape
-    rows = N * (H // 2)
-    flat = tuple(bits(array).reshape(-1) for array in (dx, dy, argmax, x))
-    arrays = (*flat, in_rows(C, x, *vectors))
-    _pooled_gradient(arrays, (H, W, C), rows, chunk_rows(rows, 2 * W * C))
-
-
-# ----------------------------------------------------------------------------
-# Backward through pooling and ReLU alone
-# ----------------------------------------------------------------------------
-
-
-@body_jit
-def _unpool_and_sum_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    sums, work, dz, dy, argmax = arrays
-    H, W, C, length = settings
-    total, cells = sums[start // length, 0], work[start // length]
-    OH, OW = H // 2, W // 2
-    zero = constant(0, number(dy[0]))
-    for row in range(start, stop):  # of N * OH
-        n, i = row // OH, row % OH
-        out = np.uintp(row * OW * C)
-        for k in range(4):
-            # First one cell of all windows, whose numbers are neighbours; then each to its place.
-            here = np.uint8(k)
-            for p in range(np.uintp(OW * C)):
-                cells[p] = number(dy[out + p]) if argmax[out + p] == here else zero
-            line = ((n * H + i * 2 + k // 2) * W + k % 2) * C
-            for j in range(OW):
-                copy(dz, line + j * 2 * C, cells, j * C, C)
-        for r in range(2 if W % 2 else 0):
-            clear(dz, ((n * H + i * 2 + r) * W + W - 1) * C, C)
-        if H % 2 and i == OH - 1:
-            clear(dz, (n * H + H - 1) * W * C, W * C)
-    # The chunk's part of dy, which is still in the cache, seen as rows of whole pixels.
-    total[:] = 0
-    for first in range(start * OW * C, stop * OW * C, total.size):
-        out = np.uintp(first)
-        for p in range(np.uintp(min(total.size, stop * OW * C - first))):
-            total[p] += np.float64(zero if argmax[out + p] == _OFF else number(dy[out + p]))
-
-
-_unpool_and_sum = chunked(_unpool_and_sum_of)
-
-
-def unpool_and_sum(dz: Array, dy: Array, argmax: Array) -> Array:
-    """Fill dz with dy at the cells that won, 0 elsewhere, and sum it: (C,) float64."""
-    N, H, W, C = dz.shape
-    rows = N * (H // 2)
-    length = chunk_rows(rows, 2 * W * C)
-    chunks = -(-rows // length)
-    sums = room_for_sums(chunks, 1, row_width(C, dz))
-    work = borrow("cells", chunks * (W // 2) * C, sum_type(dz)).reshape(chunks, W // 2 * C)
-    arrays = (sums, work, bits(dz).reshape(-1), bits(dy).reshape(-1), argmax.reshape(-1))
-    _unpool_and_sum(arrays, (H, W, C, length), rows, length)
-    total: Array = add_up(sums, C)[0]
-    return total
+def pooled_gradients(
+    dx: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dy: Array,
+    argmax: Array,
+    x: Array,
+    gamma: Array,
+    mean: Array,
+    inv_std: Array,
+) -> None:
+    """Gradients of batch norm where dy belongs to the cells that won."""
+    sizes, lines = _cut(x)
+    C, dtype = x.shape[3], sum_type(x)
+    rows = borrow("vectors", 5 * C, dtype).reshape(1, 5, C)
+    room = (*room_for_sums(sizes[1], C, dtype), rows)
+    vectors, statistics = (gamma, gamma), (mean[None], inv_std[None])
+    launch(
+        _pooled_gradients, sizes[1], bits(dx).reshape(-1), (dgamma, dbeta),
+        bits(dy).reshape(-1), argmax.reshape(-1), bits(x).reshape(-1),
+        vectors, statistics, room, sizes, x.shape[1:], lines,
+    )  # fmt: skip

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
 from . import native
@@ -51,6 +52,7 @@ class Program:
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._threads: list[int] = []
+        self._usual = 1  # threads outside of launchers
         self._arena = Arena()
         self._walk: Callable[[int, int], int] | None = None  # made for the next run
 
@@ -89,7 +91,8 @@ class Program:
     def recording(self) -> Iterator[None]:
         """While the block runs, kernels called by this thread are noted, and compute nothing.
 
-        Other threads compute as usual. If the block raises an error, nothing of it is kept. In a
+        A call for which the launcher has set a number of threads keeps it. Other threads compute
+        as usual. If the block raises an error, nothing of it is kept. In a
         rehearsal (:mod:`.ahead`), what is called is noted there and the program stays empty.
 
         Raises
@@ -97,19 +100,20 @@ class Program:
         TypeError
             At a call that cannot be recorded.
         """
-        before = len(self._calls)
+        before, self._usual = len(self._calls), _thread_count()
         try:
             with borrowing_from(self._arena), _instead(self._note):
                 yield
         except BaseException:
-            del self._calls[before:]
+            del self._calls[before:], self._threads[before:]
             raise
-        self._threads += [0] * (len(self._calls) - before)
         self._walk = None
 
     def _note(self, kernel: Any, arguments: tuple[Any, ...]) -> None:
         record = native.record(kernel, arguments) if native.possible() else None
         self._calls.append(_Call(kernel, arguments, record))
+        threads = _thread_count()
+        self._threads.append(0 if threads == self._usual else threads)
 
     def threads(self, start: int, stop: int, count: int) -> None:
         """Let the calls from ``start`` to ``stop`` run on so many threads; 0 stands for all.
@@ -179,6 +183,10 @@ class Program:
         for call in self._calls[start:stop]:
             with entry_lock:
                 call.kernel(*call.arguments)
+
+
+def _thread_count() -> int:
+    return 1 if config.DISABLE_JIT else numba.get_num_threads()
 
 
 def _instead(note: Any) -> contextlib.AbstractContextManager[None]:

@@ -6,7 +6,8 @@ whichever thread takes one sums it up by itself, and the slices' sums are added 
 
 from numba import prange
 
-from .jit import Array, kernel_jit
+from .bfloat16 import stored
+from .jit import Array, body_jit, kernel_jit
 from .rows import add_to, copy
 from .tile import BLOCK_BYTES
 
@@ -20,6 +21,17 @@ def slice_count(rows: int, least: int, size: int, parts: int = 1) -> int:
     Where each slice is summed up in ``parts``, fewer slices keep all cores busy.
     """
     return max(1, min(rows // least, MOST_SLICES // parts, MOST_NUMBERS // max(size, 1)))
+
+
+@body_jit
+def add_chunks(total: Array, sums: Array) -> None:
+    """total (n, K) = the sum over the chunks of sums (n, chunks, K), few numbers each."""
+    for i in range(len(total)):
+        for k in range(total.shape[1]):
+            value = 0.0
+            for chunk in range(sums.shape[1]):
+                value += sums[i, chunk, k]
+            total[i, k] = stored(value, total)
 
 
 def add_slices(c: Array, partial: Array, slices: int) -> None:

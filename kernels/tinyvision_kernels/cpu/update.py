@@ -7,6 +7,8 @@ import numpy as np
 
 from .chunks import Arrays, Kernel, Settings, chunk_length, chunked
 from .jit import Array, body_jit
+from .scratch import borrow
+from .sums import add_chunks
 
 # ----------------------------------------------------------------------------
 # The running average of the weights, if there is one
@@ -191,6 +193,6 @@ _sum_of_squares = chunked(_squares)
 def sum_of_squares(total: Array, g: Array) -> None:
     """Write the sum of g^2, in float64."""
     length = chunk_length(g.size)
-    sums = np.zeros(max(1, -(-g.size // length)))
+    sums = borrow("sums of chunks", -(-g.size // length), np.float64)
     _sum_of_squares((sums, g.reshape(-1)), (length,), g.size, length)
-    total[0] = sums.sum()
+    add_chunks(total[None], sums.reshape(1, -1, 1))
