@@ -148,6 +148,25 @@ print(numba.get_num_threads())
     assert lines == ["[3, 1, 1, 3] 3", "[2, 2, 1, 1] 1", "1"]
 
 
+@compiled
+def test_a_single_piece_of_work_wakes_no_thread_recorded_or_not():
+    code = """
+import numba, numpy as np
+from tests.kernels.test_program import Program, name_threads
+from tinyvision_kernels.cpu.chunks import launch
+y = np.zeros((4, 12))
+program = Program()
+launch(name_threads, 1, y[0])
+launch(name_threads, 2, y[1])
+with program.recording():
+    launch(name_threads, 1, y[2])
+    launch(name_threads, 2, y[3])
+program.run()
+print([len(set(row)) for row in y], numba.get_num_threads())
+"""
+    assert in_a_new_process(code, NUMBA_NUM_THREADS="3") == "[1, 3, 1, 3] 3"
+
+
 @pytest.mark.parametrize("count", [-1, 10**6])
 def test_threads_that_are_not_there_are_refused(count):
     with pytest.raises(ValueError, match=f"or 0 for all, not on {count}"):
