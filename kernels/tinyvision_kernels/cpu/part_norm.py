@@ -92,20 +92,20 @@ def _normalise(
 ) -> None:
     sums, few, rows = room
     parts, per_part = sizes[0], sizes[1]
-    if per_part == 1:
-        for part in prange(parts):
-            _, start, stop = span(part, sizes)
+    alone = per_part == 1  # then all is done with a part while it is near
+    if not alone:
+        for part in range(parts):
             _shift(x, rows, part, sizes)
-            _add_moments(sums[part], few[part], rows[part].reshape(-1), (x,), start, stop)
+    for task in prange(parts * per_part):
+        part, start, stop = span(task, sizes)
+        if alone:
+            _shift(x, rows, part, sizes)
+        _add_moments(sums[task], few[task], rows[part].reshape(-1), (x,), start, stop)
+        if alone:
             _statistics(outputs, vectors, x, sums, rows, part, sizes, settings)
             if y.size > 0:
                 scale(y, x, None, rows[part], start, stop, floor)
-    else:
-        for part in range(parts):
-            _shift(x, rows, part, sizes)
-        for task in prange(parts * per_part):
-            part, start, stop = span(task, sizes)
-            _add_moments(sums[task], few[task], rows[part].reshape(-1), (x,), start, stop)
+    if not alone:
         for part in range(parts):
             _statistics(outputs, vectors, x, sums, rows, part, sizes, settings)
         if y.size > 0:

@@ -105,19 +105,19 @@ def _backward(make_terms: Any, kept: Any) -> Any:
         dy, x = flat[0], flat[-1]
         gamma, inv_std = vectors[0], statistics[1]
         parts, per_part, _, C, G, _, _ = sizes
-        if per_part == 1:
-            for part in prange(parts):
-                _, start, stop = span(part, sizes)
-                known(vectors, statistics, rows, part, sizes)
-                add_terms(sums[part], few[part], rows[part].reshape(-1), flat, start, stop)
-                level_and_slope(gamma, inv_std, sums, rows, part, sizes, weight)
-                fill(dx, dy, x, rows, part, start, stop)
-        else:
+        alone = per_part == 1  # then all is done with a part while it is near
+        if not alone:
             for part in range(parts):
                 known(vectors, statistics, rows, part, sizes)
-            for task in prange(parts * per_part):
-                part, start, stop = span(task, sizes)
-                add_terms(sums[task], few[task], rows[part].reshape(-1), flat, start, stop)
+        for task in prange(parts * per_part):
+            part, start, stop = span(task, sizes)
+            if alone:
+                known(vectors, statistics, rows, part, sizes)
+            add_terms(sums[task], few[task], rows[part].reshape(-1), flat, start, stop)
+            if alone:
+                level_and_slope(gamma, inv_std, sums, rows, part, sizes, weight)
+                fill(dx, dy, x, rows, part, start, stop)
+        if not alone:
             for part in range(parts):
                 level_and_slope(gamma, inv_std, sums, rows, part, sizes, weight)
             for task in prange(parts * per_part):
