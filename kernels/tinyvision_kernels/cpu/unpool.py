@@ -4,38 +4,49 @@ import numpy as np
 from numba import prange
 
 from ..contract.fused_conv import OFF
-from .bfloat16 import bits, number, sum_type
+from .bfloat16 import bits, number
 from .bias_grad import add_up
 from .chunks import chunk_rows, launch
 from .exponential import constant
-from .jit import Array, body_jit, kernel_jit
+from .jit import Array, body_jit, formula_jit, kernel_jit
+from .mask import choose, load_first_bytes
 from .norm_passes import row_width
-from .rows import copy
 from .rows import zero as clear
 from .scratch import borrow
+from .vector import lane_count, load_first, store_first
 
 _OFF = np.uint8(OFF)
 
 
+@formula_jit
+def _send(dz: Array, p: int, q: int, C: int, dy: Array, argmax: Array, at: int, count: int) -> None:
+    """Send up to a vector of dy to the cells of its window, which begins at p and, below, at q."""
+    g = load_first(dy, at, count)
+    index = load_first_bytes(argmax, at, count, g)
+    store_first(dz, p, choose(index == 0, g, 0), count)
+    store_first(dz, p + C, choose(index == 1, g, 0), count)
+    store_first(dz, q, choose(index == 2, g, 0), count)
+    store_first(dz, q + C, choose(index == 3, g, 0), count)
+
+
 @body_jit  # no helper: its inner loops would be left scalar within the loop over chunks
 def _unpool(
-    total: Array, cells: Array, dz: Array, dy: Array, argmax: Array, shape: tuple[int, ...],
-    start: int, stop: int,
-) -> None:  # fmt: skip
+    total: Array, dz: Array, dy: Array, argmax: Array, shape: tuple[int, ...], start: int, stop: int
+) -> None:
     H, W, C = shape
     OH, OW = H // 2, W // 2
+    L = lane_count(dy)
+    whole = C - C % L
     zero = constant(0, number(dy[0]))
     for row in range(start, stop):  # of N * OH
         n, i = row // OH, row % OH
-        out = np.uintp(row * OW * C)
-        for k in range(4):
-            # First one cell of all windows, whose numbers are neighbours; then each to its place.
-            here = np.uint8(k)
-            for p in range(np.uintp(OW * C)):
-                cells[p] = number(dy[out + p]) if argmax[out + p] == here else zero
-            line = ((n * H + i * 2 + k // 2) * W + k % 2) * C
-            for j in range(OW):
-                copy(dz, line + j * 2 * C, cells, j * C, C)
+        for j in range(OW):
+            p = ((n * H + i * 2) * W + j * 2) * C
+            at = (row * OW + j) * C
+            for c in range(0, whole, L):
+                _send(dz, p + c, p + W * C + c, C, dy, argmax, at + c, L)
+            if whole < C:
+                _send(dz, p + whole, p + W * C + whole, C, dy, argmax, at + whole, C - whole)
         for r in range(2 if W % 2 else 0):
             clear(dz, ((n * H + i * 2 + r) * W + W - 1) * C, C)
         if H % 2 and i == OH - 1:
@@ -52,7 +63,6 @@ def _unpool(
 def _unpool_and_sum(
     db: Array,
     sums: Array,  # (chunks, 1, W)
-    work: Array,
     dz: Array,
     dy: Array,
     argmax: Array,
@@ -62,7 +72,7 @@ def _unpool_and_sum(
 ) -> None:
     for chunk in prange(len(sums)):
         start, stop = chunk * length, min((chunk + 1) * length, lines)
-        _unpool(sums[chunk, 0], work[chunk], dz, dy, argmax, shape, start, stop)
+        _unpool(sums[chunk, 0], dz, dy, argmax, shape, start, stop)
     add_up(db, sums)
 
 
@@ -74,6 +84,5 @@ def unpool_and_sum(dz: Array, db: Array, dy: Array, argmax: Array) -> None:
     chunks = max(1, -(-lines // length))
     width = row_width(C, dz)
     sums = borrow("sums of chunks", chunks * width, np.float64).reshape(chunks, 1, width)
-    work = borrow("cells", chunks * (W // 2) * C, sum_type(dz)).reshape(chunks, W // 2 * C)
     flat = bits(dz).reshape(-1), bits(dy).reshape(-1), argmax.reshape(-1)
-    launch(_unpool_and_sum, chunks, db, sums, work, *flat, (H, W, C), lines, length)
+    launch(_unpool_and_sum, chunks, db, sums, *flat, (H, W, C), lines, length)
