@@ -70,7 +70,7 @@ def _assert_close(what: str, actual: np.ndarray, expected: np.ndarray, errors: f
         return
     rounded = actual.dtype.name == "bfloat16"
     precision = np.finfo(np.float32 if rounded else actual.dtype).eps
-    actual = actual.astype(expected.dtype)
+    actual, expected = actual.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(actual[~finite], expected[~finite], what)
     value = np.abs(expected[finite])

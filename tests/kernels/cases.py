@@ -17,6 +17,7 @@ from tests.kernels import geometries
 from tests.kernels.augment_inputs import augment_cases
 from tests.kernels.case import Case, dtypes, make, run
 from tests.kernels.geometries import Conv, Pool
+from tests.kernels.move_cases import shortcut_cases, upsample_cases
 from tests.kernels.norm_inputs import around_norm, running_statistics, statistics
 from tinyvision_kernels.contract import KERNELS
 
@@ -120,20 +121,6 @@ def _global_pool(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
             "size": (H, W),
         }
         yield make(kernel, f"{N}x{H}x{W}x{C}", given)
-
-
-def _upsample(kernel: str, rng: np.random.Generator) -> Iterator[Case]:
-    for (N, H, W, C), factor in [
-        ((1, 1, 1, 1), (1, 1)),
-        ((2, 3, 4, 5), (2, 3)),
-        ((1, 5, 2, 17), (3, 1)),
-    ]:
-        given = {
-            "x": rng.standard_normal((N, H, W, C)),
-            "dy": rng.standard_normal((N, H * factor[0], W * factor[1], C)),
-            "factor": factor,
-        }
-        yield make(kernel, f"{N}x{H}x{W}x{C} by {factor}", given)
 
 
 # --- dense, bias, activations, losses ------------------------------------------------------------
@@ -363,7 +350,8 @@ _FUSED_NORM = (
 _ELEMENTWISE = ("relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh")
 _WITH_GRADIENT: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
     "global_avg_pool2d": _global_pool,
-    "upsample2d": _upsample,
+    "upsample2d": upsample_cases,
+    "pad_shortcut": shortcut_cases,
     "softmax": _rows,
     "log_softmax": _rows,
     "softmax_cross_entropy": _cross_entropy,
@@ -381,7 +369,7 @@ _MAKERS: dict[str, Callable[[str, np.random.Generator], Iterator[Case]]] = {
     **dict.fromkeys(("sgd_step", "adam_step", "rmsprop_step"), _update),
     **dict.fromkeys(("bias_grad", "relu_bias_grad"), _bias_grad),
     "relu_max_pool_bias_grad": _unpool,
-    **dict.fromkeys(("dropout", "add", "add_relu"), _elementwise),
+    **dict.fromkeys(("dropout", "add", "add_relu", "narrow", "widen"), _elementwise),
     "sum_of_squares": _sum_of_squares,
     "random_bits": _random_bits,
     "random_bits_at": _random_bits_at,

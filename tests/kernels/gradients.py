@@ -22,7 +22,7 @@ GRADIENTS: dict[str, tuple[str, ...]] = {
         name: (f"{name}_dx",)
         for name in (
             *("relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "softmax", "log_softmax"),
-            *("max_pool2d", "avg_pool2d", "global_avg_pool2d", "upsample2d"),
+            *("max_pool2d", "avg_pool2d", "global_avg_pool2d", "upsample2d", "pad_shortcut"),
             *("softmax_cross_entropy", "bce_with_logits"),
         )
     },

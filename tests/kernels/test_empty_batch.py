@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -36,6 +37,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "global_avg_pool2d_dx": (empty(6), (6, 4)),
     "upsample2d": (X, (2, 3)),
     "upsample2d_dx": (empty(12, 12, 6), (2, 3)),
+    "pad_shortcut": (X, (2, 2), (1, 1)),
+    "pad_shortcut_dx": (empty(3, 2, 8), (6, 4), (2, 2), (1, 1)),
     "batch_norm_infer": (X, ones(6), ones(6), ones(6), ones(6), 1e-5),
     "batch_norm_infer_grad": (X, X, ones(6), ones(6), ones(6), 1e-5),
     "group_norm": (X, ones(6), ones(6), 3, 1e-5),
@@ -61,6 +64,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "batch_norm_apply_relu_max_pool": (X, ones(6), ones(6), ones(6), ones(6)),
     "batch_norm_apply_add_relu": (X, X, ones(6), ones(6), ones(6), ones(6)),
     "batch_norm_infer_relu": (X, ones(6), ones(6), ones(6), ones(6), 1e-5),
+    "narrow": (X,),
+    "widen": (X.astype(ml_dtypes.bfloat16),),
     "add": (X, X),
     "add_relu": (X, X),
     "random_bits_at": (LABELS, 1, 2, 3),

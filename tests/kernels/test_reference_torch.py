@@ -54,6 +54,10 @@ def upsample2d(x, factor):
     return nhwc(F.interpolate(nchw(x), scale_factor=factor, mode="nearest"))
 
 
+def pad_shortcut(x, stride, channels):
+    return F.pad(x[:, :: stride[0], :: stride[1]], channels)
+
+
 def softmax_cross_entropy(logits, labels, weights, smoothing):
     weights = None if weights is None else weights.detach()
     return F.cross_entropy(logits, labels, weights, label_smoothing=smoothing, reduction="none")
@@ -96,6 +100,7 @@ FORWARD = {
     "avg_pool2d": avg_pool2d,
     "global_avg_pool2d": lambda x: x.mean(dim=(1, 2)),
     "upsample2d": upsample2d,
+    "pad_shortcut": pad_shortcut,
     "softmax_cross_entropy": softmax_cross_entropy,
     "bce_with_logits": partial(F.binary_cross_entropy_with_logits, reduction="none"),
     "batch_norm": batch_norm,
@@ -219,5 +224,6 @@ def test_every_gradient_kernel_is_held_to_pytorch():
     # Random numbers and the one sum have no counterpart: test_reference.py holds them. What is
     # done to bytes has no gradient: test_augment.py, test_retouch.py and test_resize.py hold it.
     others = {"dropout", "random_bits", "random_bits_at", "sum_of_squares"}
+    others |= {"narrow", "widen"}  # test_bfloat16.py
     others |= {name for name in KERNELS if name.endswith("_images")}
     assert set(FORWARD) | backward | updates | others == set(KERNELS) - TWO_STEPS

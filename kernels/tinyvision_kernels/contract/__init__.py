@@ -27,6 +27,7 @@ from . import (
     activation,
     augment,
     conv,
+    convert,
     dense,
     fused_conv,
     fused_norm,
@@ -36,6 +37,7 @@ from . import (
     random,
     resize,
     retouch,
+    shortcut,
     update,
 )
 from .registry import (
@@ -64,6 +66,7 @@ __all__ = [
     "activation",
     "augment",
     "conv",
+    "convert",
     "dense",
     "fused_conv",
     "fused_norm",
@@ -73,6 +76,7 @@ __all__ = [
     "random",
     "resize",
     "retouch",
+    "shortcut",
     "update",
     "window_count",
     "windows",

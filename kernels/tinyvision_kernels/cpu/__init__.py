@@ -25,6 +25,7 @@ from . import (
     activation,
     augment,
     conv,
+    convert,
     dense,
     fused_conv,
     fused_norm,
@@ -35,6 +36,7 @@ from . import (
     random,
     resize,
     retouch,
+    shortcut,
     update,
     upsample,
 )
@@ -47,7 +49,7 @@ _IN_FLOAT32 = frozenset([
 
 _FAMILIES = (
     *(activation, conv, dense, loss, norm, pool, global_pool, upsample, random, update),
-    *(fused_conv, fused_norm, augment, retouch, resize),
+    *(fused_conv, fused_norm, shortcut, convert, augment, retouch, resize),
 )
 
 

@@ -6,23 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from .bfloat16 import bits, is_bfloat16, number, stored
-from .chunks import Arrays, Settings, chunk_length, chunked
-from .jit import Array, Function, body_jit
+from .bfloat16 import is_bfloat16
+from .convert import narrow, widen
+from .jit import Array, Function
 from .scratch import borrow
 
 
 def widened(array: Array, name: str) -> Array:
     """Copy bfloat16 numbers to float32, into working memory of that name."""
     wide = borrow(name, array.size, np.float32)
-    _convert((wide, bits(array).reshape(-1)), (), array.size, chunk_length(array.size))
+    widen(wide.reshape(array.shape), array)
     return wide.reshape(array.shape)
-
-
-def narrow(array: Array, wide: Array) -> None:
-    """Round float32 numbers into an array of bfloat16."""
-    arrays = bits(array).reshape(-1), wide.reshape(-1)
-    _convert(arrays, (), array.size, chunk_length(array.size))
 
 
 def through_float32(outputs: int) -> Callable[[Function], Function]:
@@ -54,13 +48,3 @@ def through_float32(outputs: int) -> Callable[[Function], Function]:
 
 def _is_one(argument: Any) -> bool:
     return isinstance(argument, np.ndarray) and is_bfloat16(argument)
-
-
-@body_jit
-def _convert_of(arrays: Arrays, settings: Settings, start: int, stop: int) -> None:
-    to, of = arrays
-    for i in range(np.uintp(start), np.uintp(stop)):
-        to[i] = stored(number(of[i]), to)
-
-
-_convert = chunked(_convert_of)

@@ -18,6 +18,7 @@ from . import (
     activation,
     augment,
     conv,
+    convert,
     dense,
     fused_conv,
     fused_norm,
@@ -27,13 +28,14 @@ from . import (
     random,
     resize,
     retouch,
+    shortcut,
     update,
 )
 from .bfloat16 import through_float32
 
 _FAMILIES = (
     *(activation, conv, dense, loss, norm, pool, random, update),
-    *(fused_conv, fused_norm, augment, retouch, resize),
+    *(fused_conv, fused_norm, shortcut, convert, augment, retouch, resize),
 )
 
 

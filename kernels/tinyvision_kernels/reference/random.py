@@ -64,7 +64,7 @@ def random_bits_at(xp: Any, bits: Any, places: Any, seed: int, purpose: int, ste
 
 
 def _stream(xp: Any, seed: int, purpose: int, step: int) -> Any:
-    return xp.array(stream_words(seed, purpose, step), dtype=xp.uint64)
+    return tuple(xp.uint64(word) for word in stream_words(seed, purpose, step))
 
 
 def _blocks(xp: Any, index: Any, stream: Any) -> Any:
