@@ -7,6 +7,7 @@ so that every gradient is compared.
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,12 @@ from tinyvision.ops.elementwise import (
     Where,
 )
 from tinyvision.ops.linalg import MatMul
-from tinyvision.ops.loss import BCEWithLogits, SoftmaxCrossEntropy
+from tinyvision.ops.loss import BCEWithLogits, SoftmaxCrossEntropy, SoftmaxCrossEntropyOfRows
 from tinyvision.ops.norm import BatchNorm, BatchNormInfer, GroupNorm, LayerNorm
 from tinyvision.ops.op import Op
 from tinyvision.ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Resize2d, Upsample2d
 from tinyvision.ops.reduce import Max, Mean, Sum
-from tinyvision.ops.shape import Concat, GetItem, Pad, Reshape, Transpose
+from tinyvision.ops.shape import Concat, GetItem, Pad, PadShortcut, Reshape, Transpose
 
 Rng = np.random.Generator
 
@@ -93,6 +94,7 @@ def row(*ops: type[Op]) -> Callable[[Callable[..., Cases]], Callable[..., Cases]
 
 def all_cases() -> list[OpCase]:
     """Every case of every op; the numbers depend on the op's name alone."""
+    import_module("tests.ops.fused_cases")  # which enter themselves
     cases: list[OpCase] = []
     for op, generate in ROWS.items():
         cases += generate(np.random.default_rng(zlib.crc32(op.__name__.encode())))
@@ -262,6 +264,12 @@ def _pad(rng: Rng) -> Cases:
         yield OpCase(Pad(widths, value), (rng.standard_normal((3, 4)),), id=f"{widths} {value}")
 
 
+@row(PadShortcut)
+def _pad_shortcut(rng: Rng) -> Cases:
+    for op in PadShortcut((2, 2), (1, 2)), PadShortcut((1, 3), (0, 0)):
+        yield OpCase(op, (rng.standard_normal((2, 5, 4, 3)),), id=f"{op.stride} {op.channels}")
+
+
 # --- coarse ops -----------------------------------------------------------------------------------
 
 
@@ -318,7 +326,7 @@ def _resize(rng: Rng) -> Cases:
     yield OpCase(Resize2d((4, 5)), (rng.standard_normal((1, 1, 1, 1)),))
 
 
-def _norm_inputs(rng: Rng, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+def norm_inputs(rng: Rng, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     x = 3 * rng.standard_normal(shape) + 1
     return x, positive(rng, shape[-1]), rng.standard_normal(shape[-1])
 
@@ -327,19 +335,19 @@ def _norm_inputs(rng: Rng, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
 def _batch_norm(op: Any, rng: Rng) -> Cases:
     for shape in ((4, 3, 5, 2), (8, 7), (2, 1, 1, 19), (1, 6, 4, 1)):
         statistics = rng.standard_normal(shape[-1]), positive(rng, shape[-1])
-        yield OpCase(op(eps=1e-3), _norm_inputs(rng, shape) + statistics, constant=(3, 4))
+        yield OpCase(op(eps=1e-3), norm_inputs(rng, shape) + statistics, constant=(3, 4))
 
 
 @row(LayerNorm)
 def _layer_norm(rng: Rng) -> Cases:
     for shape in ((4, 9), (2, 3, 2, 5), (1, 17), (3,)):
-        yield OpCase(LayerNorm(eps=1e-3), _norm_inputs(rng, shape))
+        yield OpCase(LayerNorm(eps=1e-3), norm_inputs(rng, shape))
 
 
 @row(GroupNorm)
 def _group_norm(rng: Rng) -> Cases:
     for shape, groups in (((2, 3, 4, 6), 3), ((1, 2, 5, 4), 1), ((3, 4, 2, 5), 5)):
-        yield OpCase(GroupNorm(groups, eps=1e-3), _norm_inputs(rng, shape), id=f"{groups} groups")
+        yield OpCase(GroupNorm(groups, eps=1e-3), norm_inputs(rng, shape), id=f"{groups} groups")
 
 
 @row(ReLU, LeakyReLU, GELU, SiLU, Sigmoid, Tanh)
@@ -365,6 +373,17 @@ def _cross_entropy(rng: Rng) -> Cases:
             weights = positive(rng, shape[-1])
             yield OpCase(op, (logits, labels), id=f"{shape} {smoothing}")
             given = (logits, labels, weights)
+            yield OpCase(op, given, constant=(2,), id=f"{shape} {smoothing} weighted")
+
+
+@row(SoftmaxCrossEntropyOfRows)
+def _cross_entropy_of_rows(rng: Rng) -> Cases:
+    for shape in ((1, 2), (5, 10)):
+        for smoothing in (0.0, 0.2):
+            labels = rng.integers(0, shape[-1], shape[:-1])
+            op, logits = SoftmaxCrossEntropyOfRows(smoothing), 3 * rng.standard_normal(shape)
+            yield OpCase(op, (logits, labels), id=f"{shape} {smoothing}")
+            given = (logits, labels, positive(rng, shape[-1]))
             yield OpCase(op, given, constant=(2,), id=f"{shape} {smoothing} weighted")
 
 

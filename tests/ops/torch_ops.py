@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 (its own documentation calls it so)
 
-from tinyvision.ops import activation, elementwise, linalg, loss, norm, pool, reduce, shape
+from tinyvision.ops import activation, elementwise, fused, linalg, loss, norm, pool, reduce, shape
 from tinyvision.ops.conv import Conv2d, ConvTranspose2d
 from tinyvision.ops.dense import Dense
 from tinyvision.ops.op import Op
@@ -105,6 +105,18 @@ def pad(op: Any, x: torch.Tensor) -> torch.Tensor:
     return F.pad(x, [n for pair in op.widths[::-1] for n in pair], value=op.value)
 
 
+def pad_shortcut(op: Any, x: Any) -> torch.Tensor:
+    return F.pad(x[:, :: op.stride[0], :: op.stride[1]], op.channels)
+
+
+def pooled(y: torch.Tensor) -> torch.Tensor:
+    return last(F.max_pool2d(first(y), 2))
+
+
+def add_after_norm(op: Any, x: Any, residual: Any, *vectors: Any) -> torch.Tensor:
+    return F.relu(batch_norm(op, x, *vectors) + residual)
+
+
 TORCH: dict[type[Op], Peer] = {
     elementwise.Add: lambda op, a, b: a + b,
     elementwise.Sub: lambda op, a, b: a - b,
@@ -130,6 +142,7 @@ TORCH: dict[type[Op], Peer] = {
     shape.GetItem: getitem,
     shape.Concat: lambda op, *xs: torch.cat(xs, dim=op.axis),
     shape.Pad: pad,
+    shape.PadShortcut: pad_shortcut,
     Conv2d: conv2d,
     ConvTranspose2d: conv_transpose2d,
     Dense: dense,
@@ -151,6 +164,18 @@ TORCH: dict[type[Op], Peer] = {
     activation.Softmax: lambda op, x: F.softmax(x, dim=-1),
     activation.LogSoftmax: lambda op, x: F.log_softmax(x, dim=-1),
     loss.SoftmaxCrossEntropy: cross_entropy,
+    loss.SoftmaxCrossEntropyOfRows: lambda op, logits, labels, weights=None: F.cross_entropy(
+        logits, labels, weights, label_smoothing=op.smoothing, reduction="none"
+    ),
+    fused.Conv2dReLU: lambda op, *inputs: F.relu(conv2d(op, *inputs)),
+    fused.Conv2dReLUMaxPool: lambda op, *inputs: pooled(F.relu(conv2d(op, *inputs))),
+    fused.DenseReLU: lambda op, *inputs: F.relu(dense(op, *inputs)),
+    fused.BatchNormReLU: lambda op, *inputs: F.relu(batch_norm(op, *inputs)),
+    fused.BatchNormReLUMaxPool: lambda op, *inputs: pooled(F.relu(batch_norm(op, *inputs))),
+    fused.BatchNormInferReLU: lambda op, *inputs: F.relu(batch_norm(op, *inputs)),
+    fused.BatchNormAddReLU: add_after_norm,
+    fused.AddSame: lambda op, a, b: a + b,
+    fused.AddReLU: lambda op, a, b: F.relu(a + b),
     loss.BCEWithLogits: lambda op, x, t: F.binary_cross_entropy_with_logits(x, t),
 }
 """Dropout is missing: PyTorch draws other numbers. It has tests of its own."""

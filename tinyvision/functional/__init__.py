@@ -14,9 +14,16 @@ kernels, in ``kernels/tinyvision_kernels/contract/``.
 from .activation import gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, tanh
 from .joining import concat, maximum, minimum, stack, where
 from .linear import conv2d, conv_transpose2d, dense
-from .loss import as_labels, bce_with_logits, cross_entropy
+from .loss import as_labels, bce_with_logits, cross_entropy, cross_entropy_of_rows
 from .norm import batch_norm, dropout, group_norm, layer_norm
-from .pool import avg_pool2d, global_avg_pool2d, max_pool2d, resize2d, upsample2d
+from .pool import (
+    avg_pool2d,
+    global_avg_pool2d,
+    max_pool2d,
+    pad_shortcut,
+    resize2d,
+    upsample2d,
+)
 
 __all__ = [
     "as_labels",
@@ -27,6 +34,7 @@ __all__ = [
     "conv2d",
     "conv_transpose2d",
     "cross_entropy",
+    "cross_entropy_of_rows",
     "dense",
     "dropout",
     "gelu",
@@ -38,6 +46,7 @@ __all__ = [
     "max_pool2d",
     "maximum",
     "minimum",
+    "pad_shortcut",
     "relu",
     "resize2d",
     "sigmoid",

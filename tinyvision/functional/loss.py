@@ -45,6 +45,16 @@ def cross_entropy(logits: Any, labels: Any, weights: Any = None, smoothing: floa
     return run(op, logits, as_labels(labels, logits), weights)
 
 
+def cross_entropy_of_rows(logits: Any, labels: Any, weights: Any = None) -> Tensor:
+    """Return -log softmax(logits)[label] of each row, times weights[label] where there are some.
+
+    Logits (M, K), labels (M,) in 0 .. K-1, weights (K,) -> (M,).
+    """
+    logits = as_tensor(logits)
+    weights = None if weights is None else like(weights, logits)
+    return run(loss.SoftmaxCrossEntropyOfRows(), logits, as_labels(labels, logits), weights)
+
+
 def _cross_entropy_of_shares(
     logits: Tensor, shares: Tensor, weights: Tensor | None, smoothing: float
 ) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 from tinyvision_kernels.contract import Pads, Pair
 
 from ..ops import pool
+from ..ops.shape import PadShortcut
 from ..ops.window import Pad, pads, pair
 from ..tensor import Tensor
 from .operands import as_images, run
@@ -37,6 +38,15 @@ def avg_pool2d(x: Any, window: int | Pair, stride: Stride = None, pad: Pad = 0) 
 def global_avg_pool2d(x: Any) -> Tensor:
     """Return the mean of each channel over the whole image: (N, H, W, C) -> (N, C)."""
     return run(pool.GlobalAvgPool2d(), x)
+
+
+def pad_shortcut(x: Any, stride: int | Pair, channels: Pair) -> Tensor:
+    """Take every stride-th pixel, between ``channels`` = (before, after) of zeros.
+
+    (N, H, W, C) -> (N, ceil(H / sh), ceil(W / sw), before + C + after): the shortcut without
+    parameters, option A of He et al. 2016, section 4.2.
+    """
+    return run(PadShortcut(pair("stride", stride), channels), as_images(x))
 
 
 def upsample2d(x: Any, factor: int | Pair, mode: str = "nearest") -> Tensor:

@@ -314,6 +314,7 @@ class Layer:
         for path, tensor in own.items():
             # in place: an optimiser may own the memory
             tensor.data[...] = _backend.current().asarray(state[path].astype(tensor.dtype))
+            tensor.version += 1
 
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments that differ from their defaults."""

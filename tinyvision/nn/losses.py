@@ -205,18 +205,17 @@ class Focal(Loss):
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Logits (N, K), labels (N,) in 0 .. K-1 -> scalar."""
-        labels = functional.as_labels(targets, outputs)
-        # log p of the right class: (N, K) -> (N,)
-        log_p = functional.log_softmax(outputs)[Tensor(np.arange(len(labels))), labels]
-        losses = -log_p
+        if self.alpha is not None and len(self.alpha) != outputs.shape[1]:
+            raise ShapeError(f"alpha must be {outputs.shape[1:]}, not {(len(self.alpha),)}")
+        surprise = functional.cross_entropy_of_rows(outputs, targets)  # -log p: (N, K) -> (N,)
+        losses = surprise
+        if self.alpha is not None:
+            alpha = np.array(self.alpha, outputs.dtype)
+            losses = functional.cross_entropy_of_rows(outputs, targets, alpha)
         if self.gamma:
             # p may round up to 1, and a slope of 0^(gamma - 1) would then be infinite
-            missing = (1.0 - log_p.exp()).clip(low=float(np.finfo(outputs.dtype).tiny))
+            missing = (1.0 - (-surprise).exp()).clip(low=float(np.finfo(outputs.dtype).tiny))
             losses = missing**self.gamma * losses
-        if self.alpha is not None:
-            if len(self.alpha) != outputs.shape[1]:
-                raise ShapeError(f"alpha must be {outputs.shape[1:]}, not {(len(self.alpha),)}")
-            losses = losses * Tensor(np.array(self.alpha, outputs.dtype))[labels]
         return losses.mean()
 
 

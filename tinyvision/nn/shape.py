@@ -5,6 +5,7 @@ from math import prod
 
 from tinyvision_kernels.contract import Shape, ShapeError
 
+from .. import functional
 from ..tensor import Tensor
 from . import checks
 from .layer import Layer
@@ -82,6 +83,4 @@ class PadShortcut(Layer, kind="shortcut"):
                 f"x is {x.shape}"
             )
         before = missing // 2
-        # (N, H, W, C) -> (N, H/s, W/s, C) -> (N, H/s, W/s, filters)
-        thinned = x[:, :: self.stride, :: self.stride, :]
-        return thinned.pad(((0, 0), (0, 0), (0, 0), (before, missing - before)))
+        return functional.pad_shortcut(x, self.stride, (before, missing - before))

@@ -4,6 +4,7 @@ Each keeps for backward what its derivative is easiest to write in: its input x 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..backend import Array, Kernels
 from .dense import rows
@@ -13,6 +14,8 @@ from .op import Grads, Op, Saved
 @dataclass(frozen=True)
 class ReLU(Op):
     """y = max(x, 0)."""
+
+    recordable: ClassVar[bool] = True
 
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
         y = k.relu(x)
@@ -25,6 +28,8 @@ class ReLU(Op):
 @dataclass(frozen=True)
 class LeakyReLU(Op):
     """y = x where x > 0, else slope * x."""
+
+    recordable: ClassVar[bool] = True
 
     slope: float = 0.01
 
@@ -39,6 +44,8 @@ class LeakyReLU(Op):
 class GELU(Op):
     """y = x * Phi(x), Phi by its tanh approximation."""
 
+    recordable: ClassVar[bool] = True
+
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
         return k.gelu(x), x
 
@@ -50,6 +57,8 @@ class GELU(Op):
 class SiLU(Op):
     """y = x * sigmoid(x)."""
 
+    recordable: ClassVar[bool] = True
+
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
         return k.silu(x), x
 
@@ -60,6 +69,8 @@ class SiLU(Op):
 @dataclass(frozen=True)
 class Sigmoid(Op):
     """y = 1 / (1 + exp(-x))."""
+
+    recordable: ClassVar[bool] = True
 
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
         y = k.sigmoid(x)
@@ -73,6 +84,8 @@ class Sigmoid(Op):
 class Tanh(Op):
     """y = tanh(x)."""
 
+    recordable: ClassVar[bool] = True
+
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
         y = k.tanh(x)
         return y, y
@@ -85,6 +98,8 @@ class Tanh(Op):
 class Softmax(Op):
     """y = exp(x) / sum exp(x) over the last axis: positive numbers that sum to 1."""
 
+    recordable: ClassVar[bool] = True
+
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
         y = k.softmax(rows(x))  # (..., K) -> (M, K)
         return y.reshape(x.shape), y
@@ -96,6 +111,8 @@ class Softmax(Op):
 @dataclass(frozen=True)
 class LogSoftmax(Op):
     """y = x - log sum exp(x) over the last axis."""
+
+    recordable: ClassVar[bool] = True
 
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
         y = k.log_softmax(rows(x))  # (..., K) -> (M, K)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from tinyvision_kernels.contract import Pads, Pair, Shape, ShapeError
 
@@ -23,23 +24,31 @@ class Conv2d(Op):
     groups: int = 1
     algorithm: str = "auto"
 
+    recordable: ClassVar[bool] = True
+
     @property
-    def _settings(self) -> tuple[Pair, Pads, Pair, int, str]:
+    def settings(self) -> tuple[Pair, Pads, Pair, int, str]:
+        """What the kernels take behind the arrays."""
         return self.stride, self.pad, self.dilation, self.groups, self.algorithm
 
     def forward(
         self, k: Kernels, x: Array, w: Array, b: Array | None = None
     ) -> tuple[Array, Saved]:
-        y = k.conv2d(x, w, b, *self._settings)
+        y = k.conv2d(x, w, b, *self.settings)
         return y, (x, w, b is not None)
 
     def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
         x, w, has_bias = saved
-        dx = k.conv2d_dx(dy, w, x.shape[1:3], *self._settings) if needs[0] else None
-        dw = k.conv2d_dw(x, dy, w.shape[:2], *self._settings) if needs[1] else None
+        dx, dw = self.products(k, dy, x, w, needs)
         if not has_bias:
             return dx, dw
         return dx, dw, k.bias_grad(dy) if needs[2] else None
+
+    def products(self, k: Kernels, dy: Array, x: Array, w: Array, needs: tuple[bool, ...]) -> Grads:
+        """Return dx and dw, those that ``needs`` asks for."""
+        dx = k.conv2d_dx(dy, w, x.shape[1:3], *self.settings) if needs[0] else None
+        dw = k.conv2d_dw(x, dy, w.shape[:2], *self.settings) if needs[1] else None
+        return dx, dw
 
     def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return 2 * prod(output) * prod(shapes[1][:3])  # KH * KW * C/groups products an output

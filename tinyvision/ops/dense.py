@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from tinyvision_kernels.contract import Shape, ShapeError
 
@@ -23,6 +24,8 @@ class Dense(Op):
     Inputs: x (..., I); w (I, O); optionally b (O,). Output (..., O).
     """
 
+    recordable: ClassVar[bool] = True
+
     def forward(
         self, k: Kernels, x: Array, w: Array, b: Array | None = None
     ) -> tuple[Array, Saved]:
@@ -32,11 +35,16 @@ class Dense(Op):
     def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
         x, w, has_bias = saved
         dy = rows(dy)  # (..., O) -> (M, O)
-        dx = k.dense_dx(dy, w).reshape(x.shape) if needs[0] else None
-        dw = k.dense_dw(rows(x), dy) if needs[1] else None
+        dx, dw = self.products(k, dy, x, w, needs)
         if not has_bias:
             return dx, dw
         return dx, dw, k.bias_grad(dy) if needs[2] else None
+
+    def products(self, k: Kernels, dy: Array, x: Array, w: Array, needs: tuple[bool, ...]) -> Grads:
+        """Return dx and dw of dy (M, O), those that ``needs`` asks for."""
+        dx = k.dense_dx(dy, w).reshape(x.shape) if needs[0] else None  # (M, I) -> (..., I)
+        dw = k.dense_dw(rows(x), dy) if needs[1] else None
+        return dx, dw
 
     def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return 2 * prod(output) * shapes[1][0]

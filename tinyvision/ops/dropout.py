@@ -1,6 +1,7 @@
 """Dropout."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tinyvision_kernels.contract.random import stream_words
 
@@ -16,13 +17,15 @@ class Dropout(Op):
     kept.
     """
 
+    recordable: ClassVar[bool] = True
+
     rate: float
     seed: int
     purpose: int
     step: int
 
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
-        stream = k.xp.array(stream_words(self.seed, self.purpose, self.step), dtype="uint64")
+        stream = k.xp.asarray(stream_words(self.seed, self.purpose, self.step), dtype="uint64")
         return k.dropout(x, stream, self.rate), stream
 
     def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from tinyvision_kernels.contract import Shape, ShapeError
 
@@ -39,6 +40,32 @@ class SoftmaxCrossEntropy(Op):
         dlosses = k.xp.broadcast_to(dy / total, labels.shape)
         dlogits = k.softmax_cross_entropy_dx(dlosses, probs, labels, weights, self.smoothing)
         return (dlogits.reshape(shape), *(None,) * (len(needs) - 1))
+
+    def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        return 5 * prod(shapes[0])  # maximum, difference, exponential, sum, quotient
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropyOfRows(Op):
+    """y[m] = -log softmax(logits)[m, label[m]]: what :class:`SoftmaxCrossEntropy` is the mean of.
+
+    Inputs: logits (M, K); labels (M,) int64 in 0 .. K-1; optionally class weights v (K,), by which
+    each loss is multiplied.
+    """
+
+    smoothing: float = 0.0
+
+    recordable: ClassVar[bool] = True
+
+    def forward(
+        self, k: Kernels, logits: Array, labels: Array, weights: Array | None = None
+    ) -> tuple[Array, Saved]:
+        losses, probs = k.softmax_cross_entropy(logits, labels, weights, self.smoothing)
+        return losses, (probs, labels, weights)
+
+    def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
+        dlogits = k.softmax_cross_entropy_dx(dy, *saved, self.smoothing)
+        return dlogits, *(None,) * (len(needs) - 1)
 
     def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return 5 * prod(shapes[0])  # maximum, difference, exponential, sum, quotient

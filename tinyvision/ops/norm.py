@@ -6,6 +6,7 @@ feature); all ops are described in ``kernels/tinyvision_kernels/contract/norm.py
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from tinyvision_kernels.contract import Shape
 
@@ -29,6 +30,8 @@ class BatchNorm(_Norm):
     Inputs: x (..., C); gamma, beta, running_mean, running_var (C,). The running statistics are
     changed in place: running += momentum * (batch - running).
     """
+
+    recordable: ClassVar[bool] = True
 
     eps: float = 1e-5
     momentum: float = 0.1
@@ -56,6 +59,8 @@ class BatchNorm(_Norm):
 class BatchNormInfer(_Norm):
     """Normalise each channel by given statistics. Inputs as of :class:`BatchNorm`."""
 
+    recordable: ClassVar[bool] = True
+
     eps: float = 1e-5
 
     def forward(
@@ -71,6 +76,8 @@ class BatchNormInfer(_Norm):
 @dataclass(frozen=True)
 class LayerNorm(_Norm):
     """Normalise over the last axis. Inputs: x (..., D); gamma, beta (D,)."""
+
+    recordable: ClassVar[bool] = True
 
     eps: float = 1e-5
 
@@ -90,6 +97,8 @@ class GroupNorm(_Norm):
 
     Inputs: x (N, H, W, C); gamma, beta (C,).
     """
+
+    recordable: ClassVar[bool] = True
 
     groups: int
     eps: float = 1e-5

@@ -22,9 +22,14 @@ class Op:
 
     name: ClassVar[str] = ""
     converts: ClassVar[bool] = False  # whether the output may have another dtype than the inputs
+    # Whether forward and backward consist of kernels and views alone: then a plan can note down
+    # which kernels they call and from then on do without Python.
+    recordable: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         cls.name = cls.__name__
+        if "recordable" not in vars(cls) and {"forward", "backward"} & vars(cls).keys():
+            cls.recordable = False  # what holds for the base need not hold for this
 
     def forward(self, k: Kernels, *inputs: Array) -> tuple[Array, Saved]:
         """Return the output and what backward needs.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from tinyvision_kernels.contract import Pads, Pair, Shape
 
@@ -13,6 +13,8 @@ from .op import Grads, Op, Saved
 @dataclass(frozen=True)
 class MaxPool2d(Op):
     """y = the largest cell of each window of each channel; backward sends dy to that cell."""
+
+    recordable: ClassVar[bool] = True
 
     window: Pair
     stride: Pair
@@ -34,6 +36,8 @@ class MaxPool2d(Op):
 class AvgPool2d(Op):
     """y = the mean of each window of each channel; padding is not counted."""
 
+    recordable: ClassVar[bool] = True
+
     window: Pair
     stride: Pair
     pad: Pads = (0, 0, 0, 0)
@@ -52,6 +56,8 @@ class AvgPool2d(Op):
 class GlobalAvgPool2d(Op):
     """y[n,c] = the mean of channel c over the whole image n: (N, H, W, C) -> (N, C)."""
 
+    recordable: ClassVar[bool] = True
+
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
         return k.global_avg_pool2d(x), x.shape[1:3]
 
@@ -65,6 +71,8 @@ class GlobalAvgPool2d(Op):
 @dataclass(frozen=True)
 class Upsample2d(Op):
     """y[n,i,j,c] = x[n, i // fh, j // fw, c]: each pixel becomes fh x fw equal ones."""
+
+    recordable: ClassVar[bool] = True
 
     factor: Pair
 

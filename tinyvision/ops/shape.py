@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
-from tinyvision_kernels.contract import Shape, ShapeError
+from tinyvision_kernels.contract import Pair, Shape, ShapeError
 
 from ..backend import Array, Kernels
 from .op import Grads, Op, Saved
@@ -22,6 +22,8 @@ class Move(Op):
 class Reshape(Move):
     """y = the elements of x in C order in another ``shape``; one length may be -1."""
 
+    recordable: ClassVar[bool] = True
+
     shape: Shape
 
     def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
@@ -29,6 +31,25 @@ class Reshape(Move):
 
     def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
         return (dy.reshape(saved),)
+
+
+@dataclass(frozen=True)
+class PadShortcut(Move):
+    """y[n,i,j,before + c] = x[n, i*sh, j*sw, c]: fewer pixels, more channels, those others zero.
+
+    Input: x (N, H, W, C); ``channels`` = (before, after) of zeros.
+    """
+
+    stride: Pair
+    channels: Pair
+
+    recordable: ClassVar[bool] = True
+
+    def forward(self, k: Kernels, x: Array) -> tuple[Array, Saved]:
+        return k.pad_shortcut(x, self.stride, self.channels), x.shape[1:3]
+
+    def backward(self, k: Kernels, dy: Array, saved: Saved, needs: tuple[bool, ...]) -> Grads:
+        return (k.pad_shortcut_dx(dy, saved, self.stride, self.channels),)
 
 
 @dataclass(frozen=True)
