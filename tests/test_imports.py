@@ -26,7 +26,7 @@ LAYERS = """
     tinyvision.tensor
     tinyvision.functional tinyvision.gradient_check
     tinyvision.nn
-    tinyvision.schedules tinyvision.models
+    tinyvision.schedules tinyvision.models tinyvision.plan
     tinyvision.optim
     tinyvision.data tinyvision.metrics tinyvision.warmup
     tinyvision.modelfile

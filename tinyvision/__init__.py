@@ -28,6 +28,8 @@ _HOME = {
     "load": "modelfile",
     "save": "modelfile",
     "predict": "inference",
+    "Plan": "plan",
+    "compile": "plan",
     "seed": "random",
     "TinyvisionError": "errors",
 }
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from .gradient_check import gradcheck
     from .inference import predict
     from .modelfile import ModelFile, load, save
+    from .plan import Plan, compile
     from .random import seed
     from .tape import no_grad
     from .tensor import Tensor
@@ -48,10 +51,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Backend",
     "ModelFile",
+    "Plan",
     "Tensor",
     "TinyvisionError",
     "__version__",
     "backends",
+    "compile",
     "concat",
     "data",
     "functional",

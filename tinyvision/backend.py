@@ -69,9 +69,9 @@ class Kernel:
         try:
             plan = self.plans.get(key)
         except TypeError:  # a list among the settings has no hash
-            plan = self._plan(arrays, settings, dtype)
+            plan = self.outputs_of(arrays, settings, dtype)
         if plan is None:
-            plan = self._plan(arrays, settings, dtype)
+            plan = self.outputs_of(arrays, settings, dtype)
             if len(self.plans) >= MOST_PLANS:  # some settings are never the same, such as steps
                 self.plans.clear()
             self.plans[key] = plan
@@ -84,8 +84,10 @@ class Kernel:
         self.into(*outputs, *arrays, *settings)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _plan(self, arrays: list[Array], settings: tuple[Any, ...], dtype: Any) -> "_Plan":
-        """Check shapes and types; return those of the outputs."""
+    def outputs_of(
+        self, arrays: list[Array], settings: tuple[Any, ...], dtype: Any = None
+    ) -> "_Plan":
+        """Check the shapes and types of updates and inputs; return those of the outputs."""
         contract = self.contract
         shapes = contract.shapes(*[a if a is None else a.shape for a in arrays], *settings)
         one = self._dtype(arrays, None if dtype is None else np.dtype(dtype))

@@ -13,6 +13,7 @@ __all__ = [
     "DataError",
     "DownloadError",
     "ModelFileError",
+    "PlanError",
     "ShapeError",
     "TinyvisionError",
     "TrainingError",
@@ -43,6 +44,10 @@ class DownloadError(TinyvisionError, OSError):
 
 class ModelFileError(TinyvisionError, ValueError):
     """A model file is damaged, of an unknown format, or does not fit the model."""
+
+
+class PlanError(TinyvisionError, ValueError):
+    """No plan can be made of a model, for example because it does not run the same each time."""
 
 
 class TrainingError(TinyvisionError, RuntimeError):

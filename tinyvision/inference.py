@@ -11,8 +11,8 @@ from .data import Dataset, Judge
 from .errors import DataError
 from .functional import softmax
 from .modelfile import ModelFile
+from .plan import Forward
 from .tape import no_grad
-from .tensor import Tensor
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,20 @@ class Prediction:
     top: tuple[tuple[str, float], ...]
 
 
-def probabilities(file: ModelFile, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return class probabilities (N, K) of preprocessed images (N, H, W, C)."""
-    mode = file.model.training
-    file.model.eval()
-    try:
-        with no_grad():
-            return softmax(file.model(Tensor(x))).numpy()
-    finally:
-        file.model.train(mode)
+def probabilities(
+    file: ModelFile, x: NDArray[np.float32], forward: Forward | None = None
+) -> NDArray[np.float32]:
+    """Return class probabilities (N, K) of preprocessed images (N, H, W, C).
+
+    ``forward``, made of the file's model, saves to make one for each call.
+    """
+    forward = forward or Forward(file.model)
+    with no_grad():
+        return softmax(forward(x)).numpy()
 
 
 def predict(
-    file: ModelFile, paths: Iterable[str | Path], *, top: int = 3
+    file: ModelFile, paths: Iterable[str | Path], *, top: int = 3, eager: bool = False
 ) -> Iterator[Prediction | DataError]:
     """Predict image files one by one; a file that is no image yields its error instead.
 
@@ -59,17 +60,19 @@ def predict(
     paths : iterable of paths
     top : int
         How many classes to list, 1 or more.
+    eager : bool
+        Whether to run the layers one by one instead of by a plan.
     """
     if top < 1:
         raise ValueError(f"top must be at least 1, got {top}")
-    labels = file.labels
+    labels, forward = file.labels, Forward(file.model, eager=eager)
     for path in paths:
         try:
             image = file.preprocess.file(Path(path))
         except DataError as error:
             yield error
             continue
-        scores = probabilities(file, image[None])[0]  # (H, W, C) -> (1, H, W, C)
+        scores = probabilities(file, image[None], forward)[0]  # (H, W, C) -> (1, H, W, C)
         best = np.argsort(-scores, kind="stable")[:top]
         # a file need not name its classes: then their numbers stand for them
         ranking = tuple((labels[i] if labels else str(i), float(scores[i])) for i in best)
@@ -89,10 +92,10 @@ def judge(file: ModelFile) -> Judge:
             "The model file does not name its classes, so it cannot judge labels; save it with "
             "ModelFile(..., labels=...)."
         )
-    prepare = file.preprocess
+    prepare, forward = file.preprocess, Forward(file.model)
 
     def of(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return probabilities(file, prepare.batch(images))
+        return probabilities(file, prepare.batch(images), forward)
 
     return Judge(file.labels, prepare.size, prepare.channels, prepare.fit, of)
 

@@ -26,6 +26,7 @@ from . import models, optim, random
 from .errors import ShapeError
 from .functional import softmax
 from .nn import CrossEntropy, Layer
+from .plan import Forward, Plan
 from .tape import no_grad
 from .tensor import Tensor
 
@@ -148,6 +149,7 @@ def before_training(
     predict: Sequence[int],
     prepare: Sequence[Prepare] = (),
     progress: Progress,
+    eager: bool = False,
 ) -> None:
     """Compile what a training run is about to need, if that is worth more than one process.
 
@@ -168,6 +170,8 @@ def before_training(
         and labels are taken as they are.
     progress : callable
         Called when a kernel is done.
+    eager : bool
+        Whether layers will run one by one, instead of by a plan.
     """
     if _backend.current().name != "cpu":
         return
@@ -179,7 +183,7 @@ def before_training(
     # start another. What is really wrong with the model, its training will say.
     with suppress(Exception):
         copy = deepcopy(model)
-        needs = rehearse(copy, shape, train, predict, [make_optimizer], prepare)
+        needs = rehearse(copy, shape, train, predict, [make_optimizer], prepare, eager=eager)
         missing = ahead.missing(needs)
         if len(missing) >= FEW:
             _compile(missing, jobs, progress)
@@ -192,6 +196,8 @@ def rehearse(
     predict: Sequence[int],
     optimizers: Sequence[Callable[..., optim.Optimizer]],
     prepare: Sequence[Prepare] = (),
+    *,
+    eager: bool = False,
 ) -> "list[Need]":
     """Note which kernels a model needs for batches of so many images to learn from or to predict.
 
@@ -206,20 +212,24 @@ def rehearse(
         model.train()
         for make in optimizers:
             optimizer = make(model)
+            learn = _eager_step(model, loss) if eager else Plan(model, train=True, loss=loss).step
             for count, way in product(train, ways) if make is optimizers[0] else ():
-                images, labels = way(count, shape)
-                optimizer.zero_grad()
-                loss(model(Tensor(images)), labels).backward()
+                learn(*way(count, shape))
+            optimizer.zero_grad()
             optimizer.step()
-        model.eval()
+        forward = Forward(model, eager=eager)
         with no_grad():
             for count in predict:
                 images, labels = _batch(count, shape)
-                logits = model(Tensor(images))
+                logits = Tensor(forward(images))
                 loss(logits, labels)
                 softmax(logits)
     random.restore(drawn)
     return needs
+
+
+def _eager_step(model: Layer, loss: CrossEntropy) -> Callable[[Any, Any], None]:
+    return lambda images, labels: loss(model(Tensor(images)), labels).backward()
 
 
 def _halves(count: int) -> list[int]:

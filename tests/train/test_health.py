@@ -44,7 +44,7 @@ def overflowing() -> nn.Sequential:
 def test_a_layer_that_overflows_is_named_and_not_the_norm_behind_it(tmp_path):
     model, train = overflowing(), batches(24, 8)
     checkpoints = Checkpoints(tmp_path, small_file(model, train.preprocess))
-    trainer = Trainer(model, optim.SGD(model, 0.01), checkpoints=checkpoints)
+    trainer = Trainer(model, optim.SGD(model, 0.01), checkpoints=checkpoints, eager=True)
     with pytest.raises(TrainingError) as caught:
         trainer.fit(train, epochs=1)
     assert "the loss is nan at step 2 (epoch 1, batch 2)" in str(caught.value)

@@ -57,7 +57,7 @@ class Recorder(Trainer):
 
     def train_step(self, x, labels):
         logits, loss = super().train_step(x, labels)
-        self.record.append((loss, logits.numpy().argmax(1) == labels))
+        self.record.append((loss, logits.argmax(1) == labels))
         return logits, loss
 
 

@@ -70,6 +70,10 @@ RootOption = Annotated[
     ),
 ]
 
+EagerOption = Annotated[
+    bool,
+    typer.Option("--eager", help="Run layer by layer instead of by a compiled plan: slower."),
+]
 CacheOption = Annotated[
     bool,
     typer.Option(

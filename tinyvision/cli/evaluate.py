@@ -20,6 +20,7 @@ from ..train.recipe import EVAL_BATCH, load_splits, seen_again
 from .common import (
     BackendOption,
     CacheOption,
+    EagerOption,
     JsonOption,
     RootOption,
     app,
@@ -55,6 +56,7 @@ def evaluate_model(
     ] = Part.test,
     cache: CacheOption = False,
     backend: BackendOption = None,
+    eager: EagerOption = False,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,7 +68,8 @@ def evaluate_model(
         dataset, skipped = _load(file, data, part, root, display, cache=cache)
         for left_out in skipped:
             display.say(f"left out {left_out.path}: {left_out.reason}")
-        result = evaluate(file.model, Batches(dataset, file.preprocess, EVAL_BATCH))
+        batches = Batches(dataset, file.preprocess, EVAL_BATCH)
+        result = evaluate(file.model, batches, eager=eager)
     if as_json:
         print_json(
             {

@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..inference import Prediction, predict
 from ..report.words import printable
 from ..train import TerminalDisplay
-from .common import BackendOption, JsonOption, app, choose_backend, console, print_json
+from .common import BackendOption, EagerOption, JsonOption, app, choose_backend, console, print_json
 
 
 @app.command("predict")
@@ -22,6 +22,7 @@ def predict_images(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     top: Annotated[int, typer.Option(min=1, help="Classes to list per image.")] = 3,
     backend: BackendOption = None,
+    eager: EagerOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say which class each IMAGE shows, with probabilities. MODEL brings its own preprocessing."""
@@ -29,7 +30,7 @@ def predict_images(
     file = modelfile.load(model)
     found: list[Prediction] = []
     failed: list[dict[str, str]] = []
-    for path, answer in zip(images, predict(file, images, top=top), strict=True):
+    for path, answer in zip(images, predict(file, images, top=top, eager=eager), strict=True):
         if isinstance(answer, DataError):
             failed.append({"path": str(path), "reason": str(answer)})
         else:

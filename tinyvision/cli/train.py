@@ -16,6 +16,7 @@ from .common import (
     AugmentOption,
     BackendOption,
     CacheOption,
+    EagerOption,
     JsonOption,
     RootOption,
     app,
@@ -94,13 +95,14 @@ def train(
     ] = False,
     cache: CacheOption = False,
     backend: BackendOption = None,
+    eager: EagerOption = False,
     root: RootOption = None,
     out: Annotated[Path, typer.Option(help="Folder for runs.")] = Path(DEFAULT.out),
     resume: Annotated[
         Path | None,
         typer.Option(
             help="A last.safetensors to go on from, with its own settings: no others but "
-            "--data, --cache, --backend and --json go with it."
+            "--data, --cache, --backend, --eager and --json go with it."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -141,7 +143,7 @@ def train(
     started = perf_counter()
     with TerminalDisplay(screen) as display:
         display.say(_headline(recipe, in_force))
-        result = run(recipe, display=display, resume=resume)
+        result = run(recipe, display=display, resume=resume, eager=eager)
         seconds = perf_counter() - started
         if as_json:
             print_json(_as_json(recipe, result, seconds))
@@ -155,7 +157,7 @@ def _refuse_settings(context: typer.Context) -> None:
     given = [
         parameter
         for parameter in context.params
-        if parameter not in ("resume", "root", "cache", "backend", "as_json")
+        if parameter not in ("resume", "root", "cache", "backend", "eager", "as_json")
         and getattr(context.get_parameter_source(parameter), "name", "") == "COMMANDLINE"
     ]
     if given:

@@ -15,6 +15,7 @@ from ..functional import softmax
 from ..metrics import ClassScores, Metrics, Report, multi_label_scores
 from ..nn.layer import Layer
 from ..nn.losses import BCEWithLogits, CrossEntropy, Loss
+from ..plan import Forward
 from ..tape import no_grad
 from ..tensor import Tensor
 from .health import first_non_finite
@@ -57,10 +58,13 @@ class TagEvaluation:
         return self.right / self.count
 
 
-def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evaluation:
+def evaluate(
+    model: Layer, batches: Batches, loss: Loss | None = None, *, eager: bool = False
+) -> Evaluation:
     """Predict every batch in inference mode; return the mean loss and the metrics.
 
-    The model outputs logits; probabilities are their softmax.
+    The model outputs logits; probabilities are their softmax. It runs by a plan, or layer by layer
+    if ``eager``.
 
     Raises
     ------
@@ -79,14 +83,17 @@ def evaluate(model: Layer, batches: Batches, loss: Loss | None = None) -> Evalua
     def count(logits: Tensor, labels: NDArray[Any]) -> None:
         metrics.update(softmax(logits).numpy(), labels)
 
-    mean = _mean_loss(model, batches, loss or CrossEntropy(), count)
+    mean = _mean_loss(model, batches, loss or CrossEntropy(), count, eager)
     return Evaluation(mean, metrics.report())
 
 
-def evaluate_tags(model: Layer, batches: Batches, loss: Loss | None = None) -> TagEvaluation:
+def evaluate_tags(
+    model: Layer, batches: Batches, loss: Loss | None = None, *, eager: bool = False
+) -> TagEvaluation:
     """Predict the tags of every batch in inference mode; return the mean loss and the scores.
 
-    The model outputs a logit for each tag; one above 0, a probability above one half, says yes.
+    The model outputs a logit for each tag; one above 0, a probability above one half, says yes. It
+    runs by a plan, or layer by layer if ``eager``.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def evaluate_tags(model: Layer, batches: Batches, loss: Loss | None = None) -> T
         seen += len(labels)
         right += count_right(logits.numpy(), labels, tagging=True)
 
-    mean = _mean_loss(model, batches, loss or BCEWithLogits(), count)
+    mean = _mean_loss(model, batches, loss or BCEWithLogits(), count, eager)
     return TagEvaluation(mean, seen, right, ClassScores(*sums))
 
 
@@ -133,22 +140,23 @@ def _mean_loss(
     batches: Batches,
     loss: Loss,
     count: Callable[[Tensor, NDArray[Any]], None],
+    eager: bool,
 ) -> float:
     """Hand the logits and labels of every batch to ``count``; return the mean loss."""
     if len(batches) == 0:
         raise DataError(f"{batches.dataset.name}: there are no images to measure on.")
     total, seen, mode = 0.0, 0, model.training
+    forward = Forward(model, eager=eager)
     model.eval()
     try:
         with no_grad(), closing(batches.epoch(0)) as epoch:
             for x, labels in epoch:
-                images = Tensor(x)
-                logits = model(images)
+                logits = Tensor(forward(x))
                 value = loss(logits, labels).item()
                 if not isfinite(value):
                     raise TrainingError(
                         f"{batches.dataset.name}: the loss is {value}: first not finite is "
-                        f"{first_non_finite(model, images)}"
+                        f"{first_non_finite(model, Tensor(x))}"
                     )
                 total += value * len(labels)
                 seen += len(labels)

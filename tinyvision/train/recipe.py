@@ -239,6 +239,7 @@ def run(
     *,
     display: Display | None = None,
     resume: Path | None = None,
+    eager: bool = False,
 ) -> Result:
     """Carry out a recipe: load, split, measure, build, train, test the best model, save it.
 
@@ -249,6 +250,8 @@ def run(
         Shows the reading of the data and the training.
     resume : path, optional
         A ``last.safetensors`` of the same recipe to go on from; the run stays in its folder.
+    eager : bool
+        Run layers one by one instead of by a plan.
 
     Raises
     ------
@@ -267,14 +270,9 @@ def run(
         _refuse_other_data(file, splits, recipe)
     display.prepared(splits, file.model, folder)
     augment = Augment() if recipe.augment is None else Augment.parse(recipe.augment)
+    order: dict[str, Any] = {"balanced": recipe.balanced, "seed": recipe.seed}
     train = Batches(
-        splits.train,
-        file.preprocess,
-        recipe.batch,
-        shuffle=True,
-        balanced=recipe.balanced,
-        seed=recipe.seed,
-        augment=augment,
+        splits.train, file.preprocess, recipe.batch, shuffle=True, augment=augment, **order
     )
     steps = recipe.epochs * len(train)
     before_training(
@@ -285,6 +283,7 @@ def run(
         predict=_sizes(len(splits.val), EVAL_BATCH) + _sizes(len(splits.test), EVAL_BATCH),
         prepare=[partial(augment.rehearse, classes=len(file.labels))],
         progress=display.compiling,
+        eager=eager,
     )
     checkpoints = Checkpoints(folder, replace(file, training=_record(recipe, splits)))
     trainer = Trainer(
@@ -294,6 +293,7 @@ def run(
         checkpoints=checkpoints,
         patience=recipe.patience,
         display=display,
+        eager=eager,
     )
     if resume is not None:
         trainer.position, trainer.history = restore(file, trainer.optimizer)
@@ -304,7 +304,8 @@ def run(
     best.training = {**best.training, "history": trainer.history.to_data(times=False)}
     report = sample = None
     if len(splits.test):
-        report = evaluate(best.model, Batches(splits.test, best.preprocess, EVAL_BATCH)).report
+        batches = Batches(splits.test, best.preprocess, EVAL_BATCH)
+        report = evaluate(best.model, batches, eager=eager).report
         best.metrics = {**best.metrics, "test": report.to_dict()}
         sample = folder / "sample.png"
         save_image(splits.test.images[0], sample)

@@ -6,11 +6,13 @@ from time import perf_counter
 from typing import Any
 
 from .. import random
+from ..backend import Array, to_host
 from ..data import Batches
-from ..errors import DataError, TrainingError
+from ..errors import DataError, PlanError, TrainingError
 from ..nn.layer import Layer
 from ..nn.losses import CrossEntropy, Loss
 from ..optim import Optimizer
+from ..plan import Plan
 from ..tensor import Tensor
 from .checkpoint import Checkpoints, Position
 from .display import Display
@@ -39,6 +41,10 @@ class Trainer:
         Stop when validation has not improved for so many epochs (early stopping).
     display : Display, optional
         Shows progress.
+    eager : bool
+        Whether to run layers one by one instead of by a plan (:func:`tinyvision.compile`), which
+        computes the same numbers faster. A model that does not run the same way at each step is
+        trained so in any case.
 
     Attributes
     ----------
@@ -59,6 +65,7 @@ class Trainer:
         checkpoints: Checkpoints | None = None,
         patience: int | None = None,
         display: Display | None = None,
+        eager: bool = False,
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.loss = loss or CrossEntropy()
@@ -66,6 +73,8 @@ class Trainer:
         self.display = display or Display()
         self.position, self.history = Position(), History()
         self.stopped = ""
+        self.eager = eager
+        self._plan: Plan | None = None
 
     def fit(self, train: Batches, validation: Batches | None = None, *, epochs: int) -> History:
         """Train until ``epochs`` epochs are done in total, counting those before a resume.
@@ -89,6 +98,8 @@ class Trainer:
         if validation is not None and len(validation) == 0:
             validation = None
         self.stopped = ""
+        # made anew for each fit: who has the model may change its layers in between
+        self._plan = None if self.eager else Plan(self.model, train=True, loss=self.loss)
         done = self.position.epoch * len(train) + self.position.batch
         with Interrupt() as interrupt, self.display.running(epochs, len(train), done):
             self._save_last()  # a folder that cannot be written to shows now, not after an epoch
@@ -116,7 +127,7 @@ class Trainer:
                 at.batch += 1
                 at.seen += len(labels)
                 at.loss_sum += loss * len(labels)
-                at.correct += count_right(logits.numpy(), labels, tagging=batches.dataset.tagging)
+                at.correct += count_right(logits, labels, tagging=batches.dataset.tagging)
                 at.seconds += perf_counter() - clock
                 clock = perf_counter()
                 self.display.step(at)
@@ -124,29 +135,38 @@ class Trainer:
                     return False
         return True
 
-    def train_step(self, x: Any, labels: Any) -> tuple[Tensor, float]:
+    def train_step(self, x: Any, labels: Any) -> tuple[Array, float]:
         """Learn from one batch; return the logits and the loss before the step."""
         drawn = random.state()
-        images = Tensor(x)
-        logits = self.model(images)  # predict
-        loss = self.loss(logits, labels)  # how wrong?
-        value = loss.item()
+        logits, value = self._gradients(x, labels)
         if not isfinite(value):
             random.restore(drawn)  # the search runs the model again, with the same dropout
             raise self._diverged(
                 f"the loss is {value} at step {self.optimizer.step_count + 1} (epoch "
                 f"{self.position.epoch + 1}, batch {self.position.batch + 1}): first not finite "
-                f"is {first_non_finite(self.model, images)}"
+                f"is {first_non_finite(self.model, Tensor(x))}"
             )
-        self.optimizer.zero_grad()
-        loss.backward()  # which way is better, for every weight?
         self.optimizer.step()  # a small step that way
         return logits, value
+
+    def _gradients(self, x: Any, labels: Any) -> tuple[Array, float]:
+        """Find every weight's gradient; return the logits and the loss."""
+        if self._plan is not None:
+            try:
+                value = self._plan.step(x, labels)
+                return to_host(self._plan.outputs[0]), value
+            except PlanError:  # it runs another way each time
+                self._plan = None
+        logits = self.model(Tensor(x))  # predict
+        loss = self.loss(logits, labels)  # how wrong?
+        self.optimizer.zero_grad()
+        loss.backward()  # which way is better, for every weight?
+        return logits.numpy(), loss.item()
 
     def evaluate(self, batches: Batches) -> Evaluation | TagEvaluation:
         """Predict every batch in inference mode and measure, tags where images have those."""
         measure = evaluate_tags if batches.dataset.tagging else evaluate
-        return measure(self.model, batches, self.loss)
+        return measure(self.model, batches, self.loss, eager=self.eager)
 
     def _finish_epoch(self, validation: Batches | None) -> None:
         at = self.position
