@@ -19,6 +19,7 @@ LARGE = (
     Conv("small images", (11, 4, 5, 18), (3, 3), 35, (2, 1), SAME),
     Conv("deep", (2, 6, 5, 7), (2, 2), 800),
     Conv("many filters, one image", (1, 8, 9, 5), (3, 3), 256, pad=SAME),
+    Conv("rows of nearly a block", (3, 14, 13, 6), (5, 5), 16),
     Conv("padded on one side", (2, 6, 32, 3), (3, 3), 9, pad=(2, 0, 2, 0)),
     Conv("padded on the other side", (2, 6, 32, 3), (3, 3), 9, pad=(0, 2, 0, 2)),
     Conv("columns left over", (2, 9, 12, 5), (3, 3), 9, (2, 4), (0, 0, 1, 0)),

@@ -21,7 +21,7 @@ from numba import prange
 from numba.np.ufunc import get_thread_id
 
 from ..jit import Array, config, formula_jit, kernel_jit
-from ..panels import matrix_panels
+from ..panels import pack
 from ..product import multiply_matrix, whole_tiles
 from ..rows import copy, zero
 from ..scratch import borrow
@@ -73,6 +73,15 @@ def band_rows(geometry: Geometry) -> int:
     return -(-geometry.size[0] // bands)
 
 
+def aligned_rows(geometry: Geometry, block: int) -> bool:
+    """Whether each row of a window gets whole blocks of columns, if that takes no more of them.
+
+    A row that ends within a block is cut there, and each of its pieces costs a pass.
+    """
+    C, (KH, KW) = geometry.channels[0], geometry.window
+    return -(-KW * C // block) * KH <= -(-KH * KW * C // block)
+
+
 def _runs(geometry: Geometry, width: int, lanes: int) -> Array:
     """List the runs of what a position sends, cut where a block of columns ends.
 
@@ -82,11 +91,14 @@ def _runs(geometry: Geometry, width: int, lanes: int) -> Array:
     """
     C, (KH, KW), stride = geometry.channels[0], geometry.window, geometry.stride[1]
     block = 2 * lanes
+    aligned = aligned_rows(geometry, block)
     dh, dw = geometry.dilation
     columns = [(0, KW * C)] if dw == 1 else [(s * dw * C, C) for s in range(KW)]
     runs = []
     column = 0
     for r in range(KH):
+        if aligned:
+            column = -(-column // block) * block
         for offset, length in columns:
             done = 0
             while done < length:
@@ -103,7 +115,10 @@ def input_gradient(dx: Array, dy: Array, w: Array, geometry: Geometry) -> None:
     C, O = geometry.channels
     block = BLOCK_BYTES // dx.itemsize
     plan = _plan(geometry, block // 2)
-    panels = matrix_panels(w.reshape(-1, O), transposed=True)
+    KH, length = w.shape[0], w.size // (w.shape[0] * O)  # rows of a window, numbers of one
+    pieces = KH if aligned_rows(geometry, block) else 1
+    shape = O, KH // pieces * length
+    panels = pack(w.reshape(-1), np.zeros(1, np.int64), shape, (1, O), (pieces, O * length))
     sent = -(-plan.images * plan.frame[0] * plan.frame[1] * C // 64) * 64
     size = sent + STRIP * block
     work = borrow("work", config.NUMBA_NUM_THREADS * size, dx.dtype).reshape(-1, size)
