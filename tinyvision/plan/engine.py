@@ -101,6 +101,22 @@ class Engine:
         """How many calls a run takes."""
         return len(self.calls)
 
+    @property
+    def weights_nbytes(self) -> int:
+        """Bytes of the model's tensors."""
+        return sum(int(data.nbytes) for _, data in self.leaves)
+
+    @property
+    def gradients_nbytes(self) -> int:
+        """Bytes of their gradients."""
+        return sum(int(grad.nbytes) for _, grad in self.gradients)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that a run reads and writes; an optimiser's own vectors come on top."""
+        planned = self.layout.size + self.scratch
+        return planned + self.weights_nbytes + self.gradients_nbytes
+
     def stale(self) -> bool:
         """Whether a tensor lives elsewhere by now, so that this engine would miss it."""
         return any(tensor.data is not data for tensor, data in self.leaves) or any(

@@ -95,7 +95,10 @@ def _sums(engine: Engine) -> list[str]:
         f"{len(steps)} steps in {engine.pieces} {'call' if engine.pieces == 1 else 'calls'}, "
         f"{work / 1e9:.3f} GFLOP, {sum(map(moved, steps)) / 1e6:,.1f} MB moved at least",
         f"memory: {layout.size / MiB:.2f} MiB for all values, {layout.apart / MiB:.2f} MiB without "
-        f"sharing ({saved / MiB:.2f} MiB saved); {engine.scratch / MiB:.2f} MiB of working memory",
+        f"sharing ({saved / MiB:.2f} MiB saved)",
+        f"beside them weights {engine.weights_nbytes / MiB:.2f} MiB, gradients "
+        f"{engine.gradients_nbytes / MiB:.2f} MiB, working memory {engine.scratch / MiB:.2f} MiB: "
+        f"{engine.nbytes / MiB:.2f} MiB in all",
     ]
     by_python = sorted({step.node.op.name for step in steps if step.host and step.node})
     if by_python:
