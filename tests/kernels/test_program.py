@@ -1,6 +1,7 @@
 """Recorded programs: what they note, keep and repeat, and where they run without machine code."""
 
 import gc
+import os
 import threading
 import weakref
 
@@ -165,6 +166,33 @@ program.run()
 print([len(set(row)) for row in y], numba.get_num_threads())
 """
     assert in_a_new_process(code, NUMBA_NUM_THREADS="3") == "[1, 3, 1, 3] 3"
+
+
+@compiled
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only a forked process tells OpenMP's threads")
+def test_one_thread_runs_without_openmp():
+    # GNU OpenMP cannot be entered in a child that was forked after it: Numba ends that child.
+    code = """
+import numba, numpy as np, os, warnings
+from tests.kernels.test_program import Program, name_threads
+y = np.zeros(12)
+name_threads(y)
+program = Program()
+with program.recording():
+    name_threads(y)
+for count in (1, 2):
+    program.threads(0, 1, count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the process has threads
+        child = os.fork()
+    if child == 0:
+        program.run()
+        os._exit(7 if not y.any() else 0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7)
+print(numba.threading_layer())
+"""
+    if (lines := in_a_new_process(code, NUMBA_NUM_THREADS="2").splitlines())[-1] == "omp":
+        assert lines == ["True", "False", "omp"]
 
 
 @pytest.mark.parametrize("count", [-1, 10**6])

@@ -5,7 +5,8 @@ name, plain Python, that turns settings into numbers of one type and arrays into
 loops want, and beside it the compiled loops. What they are built with, from the ground up:
 
 - compiling and keeping what was compiled: ``jit``, ``compile_once``, ``cache``, ``ahead``;
-- recording calls, to replay them without Python: ``noting``, ``native``, ``program``;
+- recording calls, to replay them without Python: ``noting``, ``native``, ``program``, and for one
+  thread ``alone``, by ``assembly``;
 - sharing out work and memory: ``chunks``, which says what "the same bits" takes, and ``scratch``;
 - numbers side by side: ``vector``, ``mask``, ``order``, ``exponential``, ``transpose``,
   ``prefetch``, and for bfloat16 ``bfloat16``, ``widen``, ``pairs``;

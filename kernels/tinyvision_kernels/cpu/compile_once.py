@@ -25,6 +25,8 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher, cpu_target
 
+from .alone import enter_alone
+
 TESTED = ((0, 61), (0, 68))  # the first and the last
 
 
@@ -72,6 +74,7 @@ class Kernel(CPUDispatcher):
 
     def compile(self, sig: Any) -> Any:
         """Load or compile the function for these argument types, and return its entry."""
+        enter_alone()
         with _parts_of(self.py_func.__qualname__):
             return super().compile(sig)
 

@@ -26,6 +26,7 @@ from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel
 
+from .assembly import addresses
 from .compile_once import applies
 from .jit import config, only_workqueue
 
@@ -102,7 +103,6 @@ def _numbers(value: Any, its_type: Any) -> Iterator[int]:
 # ----------------------------------------------------------------------------
 
 _trampolines: dict[str, int] = {}  # the addresses, by the types
-_engines: list[Any] = []  # which own the machine code
 
 
 def trampolines(wanted: Iterable[str]) -> dict[str, int]:
@@ -111,9 +111,8 @@ def trampolines(wanted: Iterable[str]) -> dict[str, int]:
         missing = sorted(set(wanted) - _trampolines.keys())
         if missing:
             source = "\n".join(_trampoline(f"f{i}", kinds) for i, kinds in enumerate(missing))
-            engine = _compile(source)
-            for i, kinds in enumerate(missing):
-                _trampolines[kinds] = engine.get_function_address(f"f{i}")
+            names = [f"f{i}" for i in range(len(missing))]
+            _trampolines.update(zip(missing, addresses(source, *names), strict=True))
         return _trampolines
 
 
@@ -229,19 +228,8 @@ def walker() -> Callable[[int, int, int], int]:
     parallel._launch_threads()  # which also gives names to the addresses asked for here
     names = ("get_num_threads", "set_num_threads")
     source = _WALKER.format(**{name: binding.address_of_symbol(name) for name in names})
-    with global_compiler_lock:
-        address = _compile(source).get_function_address("walk")
     number = ctypes.c_int64
-    walk: Callable[[int, int, int], int] = ctypes.CFUNCTYPE(number, number, number, number)(address)
+    walk: Callable[[int, int, int], int] = ctypes.CFUNCTYPE(number, number, number, number)(
+        *addresses(source, "walk")
+    )
     return walk
-
-
-def _compile(source: str) -> Any:
-    """Make machine code, without optimising: there is nothing to gain, and most of the time."""
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_default_triple().create_target_machine(opt=0, jit=True)
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(source), machine)
-    engine.finalize_object()
-    _engines.append(engine)
-    return engine
