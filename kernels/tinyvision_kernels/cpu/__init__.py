@@ -66,8 +66,6 @@ TABLE: Mapping[str, Callable[..., None]] = {
     for name, function in vars(family).items()
     if name in KERNELS
 }
-# Kernels whose launchers compute from what arrays hold, so that a program cannot record them.
-IMPURE: frozenset[str] = frozenset()
 
 
 def thread_count() -> int:

@@ -11,8 +11,8 @@ noted down instead of run, each with the addresses and numbers that it is given.
         TABLE["dense"](y, h, w2, b2)
     program.run()  # h and y, from what x, w1, b1, w2 and b2 hold now
 
-So a launcher may be recorded if what it does in Python depends on shapes and settings alone: those
-in :data:`.IMPURE` also compute from the contents of arrays, which a replay would not see.
+So what a launcher does in Python depends on shapes and settings alone. Were it to compute from the
+contents of arrays, a replay would not see what they hold by then.
 """
 
 import contextlib
