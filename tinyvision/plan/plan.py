@@ -29,11 +29,13 @@ from .fold import Folded, fold
 from .fuse import fuse
 from .graph import Graph
 from .layout import lay_out
+from .precision import compute_in_bfloat16
 from .profile import Profile, profile
 from .record import record
 from .table import table
 from .trace import Spec, trace
 
+PRECISIONS = ("float32", "bf16")
 MOST_SHAPES = 8  # of inputs that a plan is kept ready for
 
 Model = Layer | Callable[..., Tensor | Sequence[Tensor]]
@@ -53,8 +55,18 @@ class Plan:
         What the last run returned, in the plan's own memory: the next run writes over it.
     """
 
-    def __init__(self, model: Model, *, train: bool, loss: Any = None, native: bool = True) -> None:
-        self.model, self.train, self.loss = model, train, loss
+    def __init__(
+        self,
+        model: Model,
+        *,
+        train: bool,
+        loss: Any = None,
+        precision: str = "float32",
+        native: bool = True,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise PlanError(f"there is no precision {precision!r}: try {' or '.join(PRECISIONS)}")
+        self.model, self.train, self.loss, self.precision = model, train, loss, precision
         self.backend = _backend.current()
         self._native = native
         self._ready: OrderedDict[tuple[Spec, ...], _Ready] = OrderedDict()
@@ -187,6 +199,8 @@ class Plan:
         graph = self._trace(specs)
         folded = [] if self.train else fold(graph, self.backend)
         fuse(graph)
+        if self.precision == "bf16":
+            compute_in_bfloat16(graph)
         noted = record(graph, self.backend.kernels)
         layout = lay_out(noted)
         if self._memory is None or self._memory.size < layout.size:
@@ -316,6 +330,7 @@ def compile(
     *input_shapes: Shape,
     train: bool = False,
     loss: Any = None,
+    precision: str = "float32",
     native: bool = True,
 ) -> Plan:
     """Compile a model for inputs of given shapes.
@@ -330,6 +345,9 @@ def compile(
         Whether the plan finds gradients, too; layers are then in training mode.
     loss : Loss or callable, optional
         ``loss(outputs, targets)``; the plan then learns from ``plan.step(x, targets)``.
+    precision : str
+        "float32", or "bf16" for activations and factors in bfloat16 and all else in float32
+        (:mod:`.precision`).
     native : bool
         Whether runs of cpu kernels become one native call; off, Python calls them one by one.
 
@@ -349,7 +367,7 @@ def compile(
             loss = plan.step(x, labels)
             optimizer.step()
     """
-    plan = Plan(model, train=train, loss=loss, native=native)
+    plan = Plan(model, train=train, loss=loss, precision=precision, native=native)
     if input_shapes and (loss is None or isinstance(loss, CrossEntropy | Focal)):
         specs = [Spec(tuple(shape), np.dtype(np.float32)) for shape in input_shapes]
         if loss is not None:  # labels, one an image

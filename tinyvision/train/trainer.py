@@ -45,6 +45,14 @@ class Trainer:
         Whether to run layers one by one instead of by a plan (:func:`tinyvision.compile`), which
         computes the same numbers faster. A model that does not run the same way at each step is
         trained so in any case.
+    precision : str
+        "float32", or "bf16" to let a plan compute in bfloat16 what may be
+        (:mod:`tinyvision.plan.precision`); validation is in float32.
+
+    Raises
+    ------
+    ValueError
+        Layers are to run one by one in another precision than float32.
 
     Attributes
     ----------
@@ -66,14 +74,17 @@ class Trainer:
         patience: int | None = None,
         display: Display | None = None,
         eager: bool = False,
+        precision: str = "float32",
     ) -> None:
+        if eager and precision != "float32":
+            raise ValueError(f"eager training is in float32, not {precision!r}: leave out one")
         self.model, self.optimizer = model, optimizer
         self.loss = loss or CrossEntropy()
         self.checkpoints, self.patience = checkpoints, patience
         self.display = display or Display()
         self.position, self.history = Position(), History()
         self.stopped = ""
-        self.eager = eager
+        self.eager, self.precision = eager, precision
         self._plan: Plan | None = None
 
     def fit(self, train: Batches, validation: Batches | None = None, *, epochs: int) -> History:
@@ -99,7 +110,7 @@ class Trainer:
             validation = None
         self.stopped = ""
         # made anew for each fit: who has the model may change its layers in between
-        self._plan = None if self.eager else Plan(self.model, train=True, loss=self.loss)
+        self._plan = None if self.eager else self._new_plan()
         done = self.position.epoch * len(train) + self.position.batch
         with Interrupt() as interrupt, self.display.running(epochs, len(train), done):
             self._save_last()  # a folder that cannot be written to shows now, not after an epoch
@@ -149,6 +160,9 @@ class Trainer:
         self.optimizer.step()  # a small step that way
         return logits, value
 
+    def _new_plan(self) -> Plan:
+        return Plan(self.model, train=True, loss=self.loss, precision=self.precision)
+
     def _gradients(self, x: Any, labels: Any) -> tuple[Array, float]:
         """Find every weight's gradient; return the logits and the loss."""
         if self._plan is not None:
@@ -156,6 +170,8 @@ class Trainer:
                 value = self._plan.step(x, labels)
                 return to_host(self._plan.outputs[0]), value
             except PlanError:  # it runs another way each time
+                if self.precision != "float32":
+                    raise
                 self._plan = None
         logits = self.model(Tensor(x))  # predict
         loss = self.loss(logits, labels)  # how wrong?
