@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-import tinyvision
-
 # glibc keeps what is freed instead of returning it to the system and faulting it in again
 KEEP_BLOCKS = {
     name: str(1 << 30)
@@ -46,9 +44,18 @@ def _installed(*packages: str) -> Callable[[], bool]:
     return lambda: all(find_spec(package) is not None for package in packages)
 
 
-def _tinyvision(name: str, needs: Callable[[], bool], **settings: Any) -> Contestant:
-    kinds = {"training": settings, "inference": settings}
-    return Contestant(f"tinyvision {name}", "benchmarks.networks.with_tinyvision", kinds, needs)
+def _tinyvision(name: str, **settings: Any) -> Contestant:
+    """Describe one of our own ways; inference is in float32."""
+    kinds = {"training": settings}
+    if "bf16" not in settings:
+        kinds["inference"] = settings
+    return Contestant(
+        f"tinyvision {name}",
+        "benchmarks.networks.with_tinyvision",
+        kinds,
+        lambda: True,
+        bf16=settings.get("bf16", False),
+    )
 
 
 def _pytorch(name: str, environment: dict[str, str] | None = None, **settings: Any) -> Contestant:
@@ -67,8 +74,8 @@ def _pytorch(name: str, environment: dict[str, str] | None = None, **settings: A
 
 
 CONTESTANTS = [
-    _tinyvision("plan", lambda: hasattr(tinyvision, "compile"), plan=True),
-    _tinyvision("eager", lambda: True, plan=False),
+    _tinyvision("plan", plan=True),
+    _tinyvision("eager", plan=False),
     _pytorch("NCHW", layout="nchw"),
     _pytorch("NHWC", layout="nhwc"),
     _pytorch("NHWC, blocks kept", KEEP_BLOCKS, layout="nhwc"),
@@ -89,6 +96,7 @@ CONTESTANTS = [
     Contestant(
         "OpenCV", "benchmarks.networks.with_opencv", {"inference": {}}, _installed("cv2", "onnx")
     ),
+    _tinyvision("plan bf16", plan=True, bf16=True),
     _pytorch("bf16 NCHW", layout="nchw", bf16=True),
     _pytorch("bf16 NHWC", layout="nhwc", bf16=True),
 ]

@@ -11,14 +11,17 @@ from .network import Array, read
 tv.use("cpu")
 
 
-def training(name: str, file: Path, N: int, lr: float, *, plan: bool) -> Callable[[], float]:
+def training(
+    name: str, file: Path, N: int, lr: float, *, plan: bool, bf16: bool = False
+) -> Callable[[], float]:
     """Return a function that does one training step and returns the loss."""
     model = tv.load(file).model.train()
     images, labels = read(file).batch(N)
     optimizer = optim.SGD(model, lr=lr, momentum=0.9)
     criterion = nn.CrossEntropy()
     if plan:
-        planned = tv.compile(model, images.shape, train=True, loss=criterion)
+        precision = "bf16" if bf16 else "float32"
+        planned = tv.compile(model, images.shape, train=True, loss=criterion, precision=precision)
 
         def planned_step() -> float:
             loss: float = planned.step(images, labels)
