@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import tinyvision as tv
+from tests.ops.strict_backend import STRICT
 from tests.train.small import batches
 from tinyvision import backend, nn, optim, random
 from tinyvision.errors import PlanError, ShapeError
+from tinyvision.plan import Forward
 from tinyvision.plan.trace import Spec, trace
 from tinyvision.tensor import Tensor
 
@@ -96,6 +98,16 @@ def test_training_and_inference_go_on_without_a_plan_where_there_can_be_none():
     trainer = tv.train.Trainer(model, optim.Adam(model, 0.01))
     history = trainer.fit(batches(), batches(12, data=1), epochs=3)
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
+
+
+def test_where_arrays_are_not_numpys_there_is_no_plan_and_training_goes_on():
+    model = nn.Sequential(nn.Flatten(), nn.Dense(3))
+    with backend.using(STRICT):
+        model.build((8, 8, 1), seed=1)
+        with pytest.raises(PlanError, match="use the model as it is"):
+            tv.compile(model, (2, 8, 8, 1))
+        x = np.zeros((2, 8, 8, 1), np.float32)
+        assert Forward(model)(x).shape == (2, 3)
 
 
 def test_tracing_needs_no_kernels_and_no_memory():

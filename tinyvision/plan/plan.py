@@ -28,7 +28,7 @@ from .engine import Engine
 from .fold import Folded, fold
 from .fuse import fuse
 from .graph import Graph
-from .layout import lay_out
+from .layout import ALIGNMENT, lay_out
 from .precision import compute_in_bfloat16
 from .profile import Profile, profile
 from .record import record
@@ -196,6 +196,11 @@ class Plan:
         return ready
 
     def _plan(self, specs: tuple[Spec, ...]) -> _Ready:
+        if self.backend.xp is not np:
+            raise PlanError(
+                f"plans are for backends whose arrays are NumPy's, and those of "
+                f"{self.backend.name!r} are not: use the model as it is (eager)"
+            )
         graph = self._trace(specs)
         folded = [] if self.train else fold(graph, self.backend)
         fuse(graph)
@@ -204,7 +209,7 @@ class Plan:
         noted = record(graph, self.backend.kernels)
         layout = lay_out(noted)
         if self._memory is None or self._memory.size < layout.size:
-            self._memory = _aligned_memory(self.backend.xp, layout.size)
+            self._memory = _aligned_memory(layout.size)
         engine = Engine(noted, layout, self.backend, self._memory, self._native)
         return _Ready(graph, engine, folded)
 
@@ -316,12 +321,10 @@ def _target(targets: Array, x: Array) -> Array:
     return targets if targets.dtype == wanted else targets.astype(wanted)
 
 
-def _aligned_memory(xp: Any, size: int) -> Any:
+def _aligned_memory(size: int) -> Any:
     """Return bytes that begin at a cache line."""
-    raw = xp.empty(size + 64, "uint8")
-    if xp is not np:
-        return raw[:size]
-    start = -raw.ctypes.data % 64
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size]
 
 
