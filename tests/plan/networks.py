@@ -39,7 +39,7 @@ class Twice(nn.Layer):
 
 
 @dataclass(eq=False)
-class Scale(nn.Layer):
+class Gain(nn.Layer):
     """Weights that are used by elementary ops, with broadcasting."""
 
     def setup(self, x_shape: Any) -> None:
@@ -105,7 +105,7 @@ NETWORKS: dict[str, Callable[[], nn.Layer]] = {
         nn.Conv2d(4, 3), CubeLayer(), nn.ReLU(), nn.Flatten(), nn.Dense(5)
     ),
     "own weights": lambda: nn.Sequential(
-        nn.Conv2d(4, 3), Scale(), nn.ReLU(), nn.Flatten(), nn.Dense(5)
+        nn.Conv2d(4, 3), Gain(), nn.ReLU(), nn.Flatten(), nn.Dense(5)
     ),
     "dropout": lambda: nn.Sequential(
         nn.Flatten(), nn.Dense(20), nn.ReLU(), nn.Dropout(0.3), nn.Dense(9), nn.Dropout(0.5),
