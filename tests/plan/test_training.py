@@ -103,6 +103,23 @@ def test_backward_without_a_loss():
         np.testing.assert_array_equal(model.parameters()[-1].grad, 2 * wanted[list(wanted)[-1]])
 
 
+def test_a_loss_that_is_the_output_is_its_mean():
+    with backend.using("reference"):
+        model = NETWORKS["conv relu"]()
+        model.build((9, 8, 3), seed=3)
+        criterion = nn.CrossEntropy()
+        x, y = images().astype(np.float32), labels()
+        plan = tv.compile(lambda x, y: criterion(model(x), y), train=True)
+        wanted = criterion(model(Tensor(x)), y)
+        wanted.backward()
+        gradients = [p.grad.copy() for p in model.parameters()]
+        assert plan(x, y).shape == ()
+        assert plan(x, y) == wanted.item()
+        plan.backward(np.ones((), np.float32))
+        for p, gradient in zip(model.parameters(), gradients, strict=True):
+            np.testing.assert_array_equal(p.grad, gradient)
+
+
 def test_several_inputs_and_outputs():
     with backend.using("cpu"):
         function = TwoOutputs()

@@ -109,6 +109,21 @@ def test_a_profile_times_every_step_and_leaves_the_plan_usable():
         assert plan.step(x, y) == first
 
 
+def test_a_plan_may_be_profiled_before_it_has_run_and_shows_what_came_last():
+    with backend.using("cpu"):
+        model = NETWORKS["batch norm"]()
+        model.build((9, 8, 3), seed=3)
+        plan = tv.compile(model, (6, 9, 8, 3), train=True, loss=nn.CrossEntropy())
+        plan._memory[...] = 255  # labels of -1, if nobody sees to it
+        assert all(step.seconds > 0 for step in plan.profile().steps)
+        for count in (6, 2, 6):
+            plan.step(images(count, count).astype(np.float32), labels(count, count))
+        assert str(plan).startswith("training on 6x9x8x3 and 6")
+        (first, last) = plan._ready.values()
+        assert (first.engine.inputs[0].shape[0], last.engine.inputs[0].shape[0]) == (2, 6)
+        plan.profile()
+
+
 def test_a_plan_without_steps_says_so(tmp_path):
     model = NETWORKS["conv relu"]()
     model.build((9, 8, 3))

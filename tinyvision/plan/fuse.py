@@ -178,6 +178,8 @@ def _split_mean(graph: Graph) -> None:
         return
     if len(node.inputs) != 2 or len(node.inputs[0].shape) != 2:
         return
+    if graph.uses()[node.output] > 1:  # somebody else wants the mean itself
+        return
     _, labels = node.inputs
     losses = replace(node.output, shape=labels.shape)
     rows = Node(

@@ -148,8 +148,14 @@ class Plan:
         Takes some seconds; gradients and running statistics are those of some runs more afterwards.
         """
         with self._lock:
-            _, engine, _ = self._newest()
-            return profile(engine)
+            self._newest()
+            ready = next(reversed(self._ready.values()))
+            if ready is not self._last:  # it has not run, and labels must not be garbage
+                for place in ready.engine.inputs:
+                    place[...] = 0
+                ready.begin()
+                ready.refresh()
+            return profile(ready.engine)
 
     def draw(self, path: str | Path) -> None:
         """Write a picture of the plan for the inputs that came last, as SVG."""
@@ -178,8 +184,9 @@ class Plan:
         if ready is None or ready.engine.stale():
             ready = self._plan(specs)
             self._ready[specs] = ready
-            while len(self._ready) > MOST_SHAPES:
-                self._ready.popitem(last=False)
+        self._ready.move_to_end(specs)
+        while len(self._ready) > MOST_SHAPES:
+            self._ready.popitem(last=False)
         return ready
 
     def _prepare(self, inputs: Sequence[Any]) -> _Ready:

@@ -13,7 +13,7 @@ ALONE = 12e-6  # seconds
 def flops(step: Step) -> int:
     """Floating-point operations of a step; a multiply-add counts as two.
 
-    Of a product exactly; elsewhere what the op counts, or one for each number that is written.
+    Of a product exactly; elsewhere one for each number of the largest array.
     """
     if step.kernel.startswith("conv2d"):
         return _conv2d(step)
